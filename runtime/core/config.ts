@@ -1,0 +1,116 @@
+/** Configuration: options of the command line over environment twins over defaults, checked once. */
+import { availableParallelism } from 'node:os'
+import { isAbsolute, resolve } from 'node:path'
+import { z } from 'zod'
+import { issuesText } from './definition-schema.ts'
+import { CorunError } from './errors.ts'
+
+export const providerChoices = ['auto', 'cpu', 'webgpu', 'cuda', 'tensorrt', 'coreml', 'dml'] as const
+export type ProviderChoice = (typeof providerChoices)[number]
+export type Provider = Exclude<ProviderChoice, 'auto'>
+
+const bytes = (least: number) => z.coerce.number().int().min(least)
+const folder = z
+  .string()
+  .min(1)
+  .transform(path => (isAbsolute(path) ? path : resolve(path)))
+
+export const configSchema = z.object({
+  port: z.coerce.number().int().min(0).max(65_535).default(8080),
+  host: z.string().min(1).default('127.0.0.1'),
+  functions: folder.prefault('functions'),
+  data: folder.prefault('.corun'),
+  profiles: folder.prefault('profiles'),
+  provider: z.enum(providerChoices).default('auto'),
+  /** Bytes that inference and training together may take. Default: 80 % of what the box or its cgroup has. */
+  memoryBudget: bytes(64 * 2 ** 20).optional(),
+  adminToken: z.string().min(8).optional(),
+  bodyLimit: bytes(1024).default(16 * 2 ** 20),
+  queueLimit: z.coerce.number().int().min(0).default(256),
+  /** How long a stop waits for requests in flight. Unit: ms. */
+  shutdownGrace: z.coerce.number().int().min(0).default(30_000),
+  logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+})
+export type Config = z.output<typeof configSchema>
+
+export interface ConfigOption {
+  /** As in {@link Config}. */
+  key: keyof Config
+  /** On the command line, without the dashes. */
+  flag: string
+  env: string
+  default: string
+  description: string
+}
+
+const kebab = (key: string) => key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+const option = (key: keyof Config, defaultText: string, description: string): ConfigOption => ({
+  key,
+  flag: kebab(key),
+  env: `CORUN_${kebab(key).replaceAll('-', '_').toUpperCase()}`,
+  default: defaultText,
+  description,
+})
+
+/** The table that the command line, its help and the README are made from. */
+export const configOptions: readonly ConfigOption[] = [
+  option('port', '8080', 'Port to listen on; 0 picks a free one and prints it'),
+  option('host', '127.0.0.1', 'Address to listen on; any other than loopback needs an admin token'),
+  option('functions', 'functions', 'Folder of functions'),
+  option('data', '.corun', 'Folder of everything that must survive: state, models, samples, runs'),
+  option('profiles', 'profiles', 'Folder of measured profiles'),
+  option('provider', 'auto', `Execution provider: ${providerChoices.join(', ')}`),
+  option('memoryBudget', '80 % of memory', 'Bytes that inference and training together may take'),
+  option('adminToken', 'none', 'Bearer token for every /api request that changes something'),
+  option('bodyLimit', '16777216', 'Largest request body in bytes'),
+  option('queueLimit', '256', 'Requests that may wait for a slot; more are answered 503'),
+  option('shutdownGrace', '30000', 'Milliseconds that a stop waits for requests in flight'),
+  option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
+]
+
+/** Reads configuration. Options that are undefined fall through to the environment, then to the default. */
+export function readConfig(
+  options: Partial<Record<keyof Config, unknown>> = {},
+  env: Record<string, string | undefined> = {},
+): Config {
+  const given: Record<string, unknown> = {}
+  for (const { key, env: name } of configOptions) {
+    const value = options[key] ?? env[name]
+    if (value !== undefined && value !== '') given[key] = value
+  }
+  const result = configSchema.safeParse(given)
+  if (!result.success) throw new CorunError('invalid-config', issuesText(result.error))
+  const config = result.data
+  if (!isLoopback(config.host) && config.adminToken === undefined) {
+    throw new CorunError(
+      'invalid-config',
+      `host "${config.host}" is not a loopback address and no admin token is set; expected --admin-token or CORUN_ADMIN_TOKEN`,
+    )
+  }
+  return config
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+/** How many requests run at once, and with how many threads inside a session. */
+export interface OperatingPoint {
+  /** Pool threads, one inference each. */
+  threads: number
+  /** onnxruntime's intra-op threads a session. */
+  intraOpThreads: number
+}
+
+export interface OperatingPoints {
+  alone: OperatingPoint
+  besideTraining: OperatingPoint
+}
+
+/** In force until a profile of this box exists: a thread a core, and the same beside the low-priority trainer. */
+export function safeOperatingPoints(cores = availableParallelism()): OperatingPoints {
+  return {
+    alone: { threads: cores, intraOpThreads: 1 },
+    besideTraining: { threads: cores, intraOpThreads: 1 },
+  }
+}

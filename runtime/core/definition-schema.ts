@@ -1,0 +1,175 @@
+/**
+ * The border where an author's default export becomes known data: a check with messages that name the field,
+ * and descriptions without code, which travel from the thread that imported the module to the server.
+ */
+import { z } from 'zod'
+import type { FetchDefinition, FetchHandler, HandlerDefinition, RetrainingDefinition } from './definition.ts'
+import { CorunError } from './errors.ts'
+
+const channelValues = z.array(z.number()).min(1).max(3)
+const callable = z.custom<(...args: never[]) => unknown>(
+  value => typeof value === 'function',
+  'expected a function',
+)
+
+export const imageInputSchema = z
+  .object({
+    kind: z.literal('image'),
+    width: z.int().min(1).max(8192),
+    height: z.int().min(1).max(8192),
+    fit: z.enum(['cover', 'contain', 'fill']),
+    position: z.enum(['center', 'left', 'right', 'top', 'bottom']),
+    background: z.tuple([z.number(), z.number(), z.number()]),
+    channels: z.enum(['rgb', 'bgr', 'gray']),
+    mean: channelValues,
+    std: channelValues.refine(values => values.every(value => value !== 0), 'std must not be 0'),
+    maxPixels: z.int().min(1),
+  })
+  .refine(({ channels, mean, std }) => {
+    const count = channels === 'gray' ? 1 : 3
+    return mean.length === count && std.length === count
+  }, 'mean and std need one number a channel')
+
+const modelSpecSchema = z.object({
+  path: z.string().min(1),
+  labels: z.union([z.array(z.string()).min(1), z.string().min(1)]).optional(),
+})
+export const modelNamePattern = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
+
+const zodSchema = z.custom<z.ZodType>(
+  value => typeof value === 'object' && value !== null && 'safeParse' in value && '_zod' in value,
+  'expected image(...) or a zod 4 schema',
+)
+
+const optionFields = {
+  description: z.string().optional(),
+  timeoutMs: z.int().min(1).max(3_600_000).optional(),
+  maxInFlight: z.int().min(1).optional(),
+  models: z.record(z.string().regex(modelNamePattern), modelSpecSchema).optional(),
+}
+const handlerDefinitionSchema = z.strictObject({
+  ...optionFields,
+  input: z.union([imageInputSchema, zodSchema]).optional(),
+  output: zodSchema.optional(),
+  handler: callable,
+})
+const fetchDefinitionSchema = z.strictObject({ ...optionFields, fetch: callable })
+
+const optimizerSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('sgd'),
+    learningRate: z.number().positive(),
+    momentum: z.number().min(0).lt(1),
+    nesterov: z.boolean(),
+    weightDecay: z.number().min(0),
+  }),
+  z.strictObject({
+    kind: z.literal('adam'),
+    learningRate: z.number().positive(),
+    beta1: z.number().min(0).lt(1),
+    beta2: z.number().min(0).lt(1),
+    epsilon: z.number().positive(),
+    weightDecay: z.number().min(0),
+  }),
+])
+
+const share = z.number().min(-1).max(1)
+/** Fills in every default of a retraining. */
+export const retrainingDefinitionSchema = z.strictObject({
+  model: z.string().regex(modelNamePattern),
+  schedule: z.string().min(1).optional(),
+  trainable: z
+    .union([
+      z.enum(['head', 'all']),
+      z.strictObject({ lastBlocks: z.int().min(1) }),
+      z.custom<(name: string) => boolean>(value => typeof value === 'function'),
+    ])
+    .default('all'),
+  optimizer: optimizerSchema.default({
+    kind: 'adam',
+    learningRate: 1e-3,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay: 0,
+  }),
+  epochs: z.int().min(1).max(10_000).default(8),
+  batchSize: z.int().min(1).max(1024).default(16),
+  reference: z.string().min(1).optional(),
+  replay: z.number().min(0).max(100).default(1),
+  accept: z
+    .strictObject({
+      minGain: share.default(0),
+      maxForgetting: share.default(0.02),
+      minSamples: z.int().min(1).default(20),
+    })
+    .prefault({}),
+  seed: z.int().min(0).default(1),
+})
+export type CheckedRetraining = z.output<typeof retrainingDefinitionSchema>
+
+export type CheckedFunction =
+  | { form: 'handler'; definition: HandlerDefinition }
+  | { form: 'fetch'; definition: FetchDefinition }
+
+/** Text of a failed check: `input.width: expected number, received string; ...`. */
+export function issuesText(error: z.ZodError): string {
+  return error.issues.map(issue => `${issue.path.join('.') || '(whole)'}: ${issue.message}`).join('; ')
+}
+
+/** Checks the default export of a function's module. Throws `invalid-definition`. */
+export function checkFunction(name: string, value: unknown): CheckedFunction {
+  if (typeof value === 'function') {
+    // A bare web handler: the shortest form of contract 1.
+    return { form: 'fetch', definition: { fetch: value as FetchHandler } }
+  }
+  if (typeof value !== 'object' || value === null) {
+    throw new CorunError(
+      'invalid-definition',
+      `function "${name}": the default export is ${value === undefined ? 'missing' : typeof value}; expected defineFunction({...}) or (request, context) => Response`,
+    )
+  }
+  const form = 'fetch' in value ? 'fetch' : 'handler'
+  const schema = form === 'fetch' ? fetchDefinitionSchema : handlerDefinitionSchema
+  const result = schema.safeParse(value)
+  if (!result.success) {
+    throw new CorunError('invalid-definition', `function "${name}": ${issuesText(result.error)}`)
+  }
+  // The check keeps the author's own object: its handler may use `this`.
+  return form === 'fetch'
+    ? { form, definition: value as FetchDefinition }
+    : { form, definition: value as HandlerDefinition }
+}
+
+/** Checks the default export of a `retrain.ts` and fills in defaults. Throws `invalid-definition`. */
+export function checkRetraining(name: string, value: unknown): CheckedRetraining {
+  const result = retrainingDefinitionSchema.safeParse(value as RetrainingDefinition)
+  if (!result.success) {
+    throw new CorunError('invalid-definition', `retraining of "${name}": ${issuesText(result.error)}`)
+  }
+  return result.data
+}
+
+/** What the server knows of a function without running its code. */
+export const functionDescriptionSchema = z.object({
+  form: z.enum(['handler', 'fetch']),
+  description: z.string().optional(),
+  timeoutMs: z.number(),
+  maxInFlight: z.number().optional(),
+  /** `json` carries a JSON schema where zod can make one. */
+  input: z.discriminatedUnion('kind', [
+    imageInputSchema,
+    z.object({ kind: z.literal('json'), schema: z.unknown() }),
+    z.object({ kind: z.literal('bytes') }),
+    z.object({ kind: z.literal('request') }),
+  ]),
+  outputSchema: z.unknown(),
+  models: z.record(z.string(), modelSpecSchema),
+})
+export type FunctionDescription = z.output<typeof functionDescriptionSchema>
+
+/** A retraining without its code: `trainable` by predicate is only named. */
+export const retrainingDescriptionSchema = retrainingDefinitionSchema.extend({
+  trainable: z.union([z.enum(['head', 'all', 'predicate']), z.strictObject({ lastBlocks: z.int() })]),
+})
+export type RetrainingDescription = z.output<typeof retrainingDescriptionSchema>

@@ -1,0 +1,269 @@
+/**
+ * What function authors write: the shapes of a function and of its retraining, and the functions that make
+ * them. Plain data plus handlers; nothing here runs anything. Checking is in definition-schema.ts.
+ */
+import type { Tensor } from 'onnxruntime-node'
+import type { z } from 'zod'
+
+/** A model of a function: a file beside it, or a file of an npm package. */
+export interface ModelSpec {
+  /** Relative to the function's folder, or `npm:<package>/<file>`. */
+  path: string
+  /** Class names in the order of the model's outputs: the list itself, or a JSON file of it. Default: none. */
+  labels?: readonly string[] | string
+}
+
+/** How a posted picture becomes the tensor that the handler gets. Made by {@link image}. */
+export interface ImageInput {
+  kind: 'image'
+  /** Pixels of the tensor. */
+  width: number
+  height: number
+  /** `cover` crops, `contain` pads with `background`, `fill` ignores the aspect ratio. */
+  fit: 'cover' | 'contain' | 'fill'
+  /** Which part stays when cropping, or where the picture sits when padding. */
+  position: 'center' | 'left' | 'right' | 'top' | 'bottom'
+  /** Colour of padding, 0 to 255 a channel, in the order red, green, blue. */
+  background: readonly [number, number, number]
+  channels: 'rgb' | 'bgr' | 'gray'
+  /** value = (byte / 255 - mean) / std, a number a channel in the order of `channels`. */
+  mean: readonly number[]
+  std: readonly number[]
+  /** A larger picture is refused before it is decoded. Unit: pixels. */
+  maxPixels: number
+}
+
+export interface ImageOptions {
+  width: number
+  height: number
+  /** Default `cover`. */
+  fit?: ImageInput['fit']
+  /** Default `center`. */
+  position?: ImageInput['position']
+  /** Default black. With `contain`, choose the colour that the model was trained with. */
+  background?: readonly [number, number, number]
+  /** Default `rgb`. */
+  channels?: ImageInput['channels']
+  /** One number, or one a channel. Default 0. */
+  mean?: number | readonly number[]
+  /** One number, or one a channel. Default 1. */
+  std?: number | readonly number[]
+  /** Default 50 million. */
+  maxPixels?: number
+}
+
+/**
+ * Declares that a function takes a JPEG, PNG or WebP picture. The handler gets it as a float32 tensor
+ * `[1, channels, height, width]`, upright by its EXIF orientation.
+ *
+ * @example
+ * input: image({ width: 224, height: 224, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] })
+ */
+export function image(options: ImageOptions): ImageInput {
+  const channels = options.channels ?? 'rgb'
+  const count = channels === 'gray' ? 1 : 3
+  const perChannel = (value: number | readonly number[]) =>
+    typeof value === 'number' ? Array<number>(count).fill(value) : value
+  return {
+    kind: 'image',
+    width: options.width,
+    height: options.height,
+    fit: options.fit ?? 'cover',
+    position: options.position ?? 'center',
+    background: options.background ?? [0, 0, 0],
+    channels,
+    mean: perChannel(options.mean ?? 0),
+    std: perChannel(options.std ?? 1),
+    maxPixels: options.maxPixels ?? 50_000_000,
+  }
+}
+
+/** A class and its probability, from 0 to 1. */
+export interface Classification {
+  label: string
+  index: number
+  score: number
+}
+
+/** A tensor to feed: an onnxruntime tensor, or float32 data with its shape. */
+export type Feed = Tensor | { data: Float32Array; dims: readonly number[] }
+
+/** A loaded model, as a handler sees it. */
+export interface ModelHandle {
+  readonly labels: readonly string[]
+  readonly inputNames: readonly string[]
+  readonly outputNames: readonly string[]
+  /** Content hash of the weights that answer now. */
+  readonly version: string
+  /** Runs the model. Feeds and results are keyed by the graph's input and output names. */
+  run(feeds: Record<string, Feed>): Promise<Record<string, Tensor>>
+  /**
+   * The best class of an output `[1, K]` of this model. Softmax is applied unless the graph ends in one.
+   * Throws when the output is missing, and names those that exist.
+   */
+  top1(output: Tensor | undefined): Classification
+  /** The best `k` classes, best first. */
+  topK(output: Tensor | undefined, k: number): Classification[]
+}
+
+/** Structured log lines that carry the request's id. */
+export interface FunctionLog {
+  debug(message: string, fields?: Record<string, unknown>): void
+  info(message: string, fields?: Record<string, unknown>): void
+  warn(message: string, fields?: Record<string, unknown>): void
+  error(message: string, fields?: Record<string, unknown>): void
+}
+
+export interface FunctionContext<Models extends string = string> {
+  models: Record<Models, ModelHandle>
+  /** Aborts at the request's deadline. */
+  signal: AbortSignal
+  log: FunctionLog
+  requestId: string
+  deployment: { function: string; version: string }
+}
+
+export type InputSpec = ImageInput | z.ZodType
+
+/** What the handler gets: pixels for `image(...)`, parsed JSON for a schema, the raw body when left out. */
+export type InputOf<Input> = Input extends ImageInput
+  ? Tensor
+  : Input extends z.ZodType
+    ? z.output<Input>
+    : Uint8Array
+
+export interface FunctionOptions {
+  description?: string
+  /** From arrival to answer, queueing included. Default 10,000. */
+  timeoutMs?: number
+  /** Requests of this function in the queue and running; more are answered 429. Default: the box's bound alone. */
+  maxInFlight?: number
+}
+
+export interface HandlerDefinition<
+  Models extends string = string,
+  Input extends InputSpec | undefined = InputSpec | undefined,
+  Output extends z.ZodType | undefined = z.ZodType | undefined,
+> extends FunctionOptions {
+  models?: Record<Models, ModelSpec>
+  input?: Input
+  output?: Output
+  handler(
+    input: InputOf<Input>,
+    context: FunctionContext<Models>,
+  ): Output extends z.ZodType ? z.input<Output> | Promise<z.input<Output>> : unknown
+}
+
+export interface FetchDefinition<Models extends string = string> extends FunctionOptions {
+  models?: Record<Models, ModelSpec>
+  fetch(request: Request, context: FunctionContext<Models>): Response | Promise<Response>
+}
+
+/** A web-standard handler, the shortest form of a function. */
+export type FetchHandler = FetchDefinition['fetch']
+
+/**
+ * Defines a function with a declared input, or a web handler with models.
+ *
+ * @example
+ * export default defineFunction({
+ *   input: z.object({ name: z.string() }),
+ *   output: z.object({ greeting: z.string() }),
+ *   handler: ({ name }) => ({ greeting: `hello ${name}` }),
+ * })
+ */
+export function defineFunction<
+  Models extends string = never,
+  Input extends InputSpec | undefined = undefined,
+  Output extends z.ZodType | undefined = undefined,
+>(definition: HandlerDefinition<Models, Input, Output>): HandlerDefinition<Models, Input, Output>
+export function defineFunction<Models extends string = never>(
+  definition: FetchDefinition<Models>,
+): FetchDefinition<Models>
+export function defineFunction(definition: object): object {
+  return definition
+}
+
+export interface SgdOptimizer {
+  kind: 'sgd'
+  learningRate: number
+  momentum: number
+  nesterov: boolean
+  /** L2 penalty added to the gradient (not applied to biases and normalization parameters). */
+  weightDecay: number
+}
+
+export interface AdamOptimizer {
+  kind: 'adam'
+  learningRate: number
+  beta1: number
+  beta2: number
+  epsilon: number
+  /** Decoupled from the gradient, as in AdamW (Loshchilov and Hutter, 2019). */
+  weightDecay: number
+}
+
+export type Optimizer = SgdOptimizer | AdamOptimizer
+
+/** Stochastic gradient descent with momentum. Defaults: rate 0.01, momentum 0.9, no decay. */
+export function sgd(options: Partial<Omit<SgdOptimizer, 'kind'>> = {}): SgdOptimizer {
+  return { kind: 'sgd', learningRate: 0.01, momentum: 0.9, nesterov: false, weightDecay: 0, ...options }
+}
+
+/** Adam (Kingma and Ba, 2015). Defaults: rate 1e-3, beta1 0.9, beta2 0.999, epsilon 1e-8, no decay. */
+export function adam(options: Partial<Omit<AdamOptimizer, 'kind'>> = {}): AdamOptimizer {
+  return {
+    kind: 'adam',
+    learningRate: 1e-3,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+    weightDecay: 0,
+    ...options,
+  }
+}
+
+/**
+ * Which parameters learn. `head` is the last layer that has weights; `{ lastBlocks: n }` is the head and the n blocks
+ * before it, where a residual block or a stage that repeats counts as one.
+ */
+export type Trainable = 'head' | { lastBlocks: number } | 'all' | ((parameterName: string) => boolean)
+
+export interface RetrainingDefinition {
+  /** Which of this function's models. */
+  model: string
+  /** Cron pattern (5 or 6 fields, local time). Default: only by hand. */
+  schedule?: string
+  /** Default `all`. */
+  trainable?: Trainable
+  /** Default `adam()`. */
+  optimizer?: Optimizer
+  /** Passes over the samples. Default 8. */
+  epochs?: number
+  /** Images a step. Default 16. */
+  batchSize?: number
+  /** A folder of pictures, one folder a label, that the model must not forget. Relative to the function. */
+  reference?: string
+  /** Reference pictures mixed into training, as a share of the new samples; 1 means as many. Default 1. */
+  replay?: number
+  accept?: {
+    /** Accuracy that the candidate must gain on held-out new samples. Default 0: any gain, but not none; below 0 it may lose. */
+    minGain?: number
+    /** Accuracy that it may lose on held-out reference pictures. Default 0.02. */
+    maxForgetting?: number
+    /** Fewer new training samples end the run before it trains. Default 20. */
+    minSamples?: number
+  }
+  /** Seed of shuffling. Default 1. */
+  seed?: number
+}
+
+/**
+ * Defines how a function's model is retrained: the default export of `functions/<name>/retrain.ts`.
+ *
+ * @example
+ * export default defineRetraining({ model: 'scene', schedule: '0 3 * * *', optimizer: adam(), epochs: 5 })
+ */
+export function defineRetraining(definition: RetrainingDefinition): RetrainingDefinition {
+  return definition
+}

@@ -1,0 +1,43 @@
+/** Immutable deployments: the data that the registry makes, the pool loads and dispatch invokes. */
+import { z } from 'zod'
+import { functionDescriptionSchema, type retrainingDescriptionSchema } from './definition-schema.ts'
+
+/** What an output of a graph already is: `none` means raw numbers such as logits. */
+const activationSchema = z.enum(['softmax', 'sigmoid', 'none'])
+
+export const deployedModelSchema = z.object({
+  /** `<function>.<model name>`: the id of its lineage in the model store. */
+  id: z.string(),
+  /** Content hash of the ONNX file, hexadecimal. */
+  sha256: z.string(),
+  /** Absolute path of the ONNX file. */
+  file: z.string(),
+  labels: z.array(z.string()),
+  /** Unknown and symbolic dimensions are null. */
+  inputs: z.array(z.object({ name: z.string(), type: z.string(), dims: z.array(z.number().nullable()) })),
+  outputs: z.array(z.object({ name: z.string(), activation: activationSchema })),
+})
+export type DeployedModel = z.output<typeof deployedModelSchema>
+
+export const deploymentSchema = z.object({
+  /** Hash of the bundle's and the models' hashes, 16 hexadecimal digits: `x-corun-version`. */
+  id: z.string(),
+  function: z.string(),
+  /** Absolute path of the built module. */
+  bundle: z.string(),
+  /** SHA-256 of its content, hexadecimal. */
+  bundleHash: z.string(),
+  description: functionDescriptionSchema,
+  models: z.record(z.string(), deployedModelSchema),
+})
+export type Deployment = z.output<typeof deploymentSchema>
+
+/** A function's retraining as it was built beside a deployment. */
+export interface DeployedRetraining {
+  function: string
+  /** Absolute path of the built `retrain.ts`. */
+  bundle: string
+  /** Absolute path of the function's folder, which relative paths refer to. */
+  folder: string
+  description: z.output<typeof retrainingDescriptionSchema>
+}

@@ -1,0 +1,135 @@
+/**
+ * Every message that crosses a thread or process border, as discriminated unions.
+ * Pool tasks stay inside one program and are typed only; what comes from another process is checked by zod.
+ */
+import { z } from 'zod'
+import type { Config, Provider } from './config.ts'
+import type { ImageInput } from './definition.ts'
+import type { FunctionDescription, RetrainingDescription } from './definition-schema.ts'
+import type { Deployment } from './deployment.ts'
+import type { ErrorCode, SerializedError } from './errors.ts'
+
+/** A request as it travels into a thread. The body's buffer is transferred, not copied. */
+export interface InvocationRequest {
+  requestId: string
+  method: string
+  /** Absolute URL as the client sent it. */
+  url: string
+  headers: [string, string][]
+  body: Uint8Array
+}
+
+/** What a pool thread is told when it starts. */
+export interface ThreadSettings {
+  /** See device/native-gate.ts. */
+  gate: SharedArrayBuffer
+  provider: Provider
+  intraOpThreads: number
+  logLevel: Config['logLevel']
+}
+
+/** What pool threads are asked to do. */
+export type PoolTask =
+  | { type: 'describe'; function: string; bundle: string }
+  | { type: 'describe-retraining'; function: string; bundle: string }
+  | { type: 'load'; deployment: Deployment }
+  | { type: 'unload'; deploymentId: string }
+  | { type: 'invoke'; deployment: Deployment; request: InvocationRequest; remainingMs: number }
+  | { type: 'check-image'; input: ImageInput; body: Uint8Array }
+
+export interface InvocationAnswer {
+  status: number
+  headers: [string, string][]
+  body: Uint8Array
+}
+
+/** What each kind of task answers. Errors are data: a thread never rejects for a reason that it knows. */
+export interface PoolResults {
+  describe: FunctionDescription
+  'describe-retraining': RetrainingDescription
+  load: { loadMs: number }
+  unload: { unloaded: boolean }
+  invoke: InvocationAnswer
+  'check-image': { format: string; width: number; height: number }
+}
+
+export type PoolReply<Type extends PoolTask['type'] = PoolTask['type']> =
+  | { ok: true; result: PoolResults[Type]; runMs: number }
+  | { ok: false; error: SerializedError; runMs: number }
+
+/** What it is called when a task fails for a reason that nobody foresaw, or ends with its thread. */
+export const failureCodes: Record<PoolTask['type'], ErrorCode> = {
+  describe: 'invalid-definition',
+  'describe-retraining': 'invalid-definition',
+  load: 'model-load-failed',
+  unload: 'internal-error',
+  invoke: 'handler-error',
+  'check-image': 'internal-error',
+}
+
+/** A picture for training or evaluation: its file and the index of its class. */
+const labelledFileSchema = z.object({ file: z.string(), label: z.int().min(0) })
+export type LabelledFile = z.output<typeof labelledFileSchema>
+
+/** Accuracy from 0 to 1 over `count` pictures; null when there are none. */
+export const evaluationSchema = z.object({ accuracy: z.number().nullable(), count: z.int() })
+export type Evaluation = z.output<typeof evaluationSchema>
+
+export const trainerJobSchema = z.object({
+  runId: z.string(),
+  function: z.string(),
+  /** Built retrain.ts: the trainer imports it for what is code (a `trainable` predicate). */
+  bundle: z.string(),
+  /** The current version of the model. */
+  model: z.object({
+    file: z.string(),
+    inputName: z.string(),
+    outputName: z.string(),
+    labels: z.array(z.string()),
+  }),
+  image: z.custom<ImageInput>(),
+  training: z.array(labelledFileSchema),
+  /** Reference pictures that are mixed into training. */
+  replay: z.array(labelledFileSchema),
+  heldOut: z.array(labelledFileSchema),
+  referenceHeldOut: z.array(labelledFileSchema),
+  /** Where the candidate is written. */
+  candidateFile: z.string(),
+  provider: z.string(),
+  threads: z.int().min(1),
+  /** Train for ever on the data and report steps, without evaluation: the load that the profile measures beside. */
+  loop: z.boolean(),
+})
+export type TrainerJob = z.output<typeof trainerJobSchema>
+
+export type TrainerCommand = { type: 'pause' } | { type: 'resume' } | { type: 'stop' }
+export const trainerCommandSchema = z.object({ type: z.enum(['pause', 'resume', 'stop']) })
+
+/** What the trainer process says. It ends by itself after `done`, `stopped` or `failed`. */
+export const trainerEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('ready'), parameters: z.int(), stepsPerEpoch: z.int() }),
+  z.object({
+    type: z.literal('progress'),
+    epoch: z.int(),
+    epochs: z.int(),
+    step: z.int(),
+    steps: z.int(),
+    loss: z.number(),
+    /** Mean over the steps since the last report. */
+    stepMs: z.number(),
+  }),
+  z.object({ type: z.literal('evaluating') }),
+  z.object({
+    type: z.literal('done'),
+    candidateFile: z.string(),
+    /** Mean training loss of each epoch. */
+    losses: z.array(z.number()),
+    epochSeconds: z.array(z.number()),
+    peakMemoryBytes: z.int(),
+    before: z.object({ heldOut: evaluationSchema, reference: evaluationSchema }),
+    after: z.object({ heldOut: evaluationSchema, reference: evaluationSchema }),
+  }),
+  z.object({ type: z.literal('stopped') }),
+  z.object({ type: z.literal('failed'), error: z.custom<SerializedError>() }),
+])
+export type TrainerEvent = z.output<typeof trainerEventSchema>

@@ -1,0 +1,27 @@
+/** Where the installed package lives: entries of threads and child processes are found from here. */
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+function findPackageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url))
+  while (!existsSync(join(folder, 'package.json'))) {
+    const parent = dirname(folder)
+    if (parent === folder)
+      throw new Error('no package.json above the runtime: the installation is incomplete')
+    folder = parent
+  }
+  return folder
+}
+
+/** Absolute path of the folder that holds Corun's package.json, both from source and built. */
+export const packageRoot = findPackageRoot()
+
+export const packageVersion: string = JSON.parse(
+  readFileSync(join(packageRoot, 'package.json'), 'utf8'),
+).version
+
+/** Absolute path of a built entry: those of threads and child processes are plain JavaScript (scripts/build.mjs). */
+export function builtEntry(name: 'main' | 'worker' | 'trainer' | 'probe' | 'index' | 'demo'): string {
+  return join(packageRoot, 'dist', `${name}.js`)
+}
