@@ -1,0 +1,77 @@
+/** Prometheus metrics. The registry lives on the main thread: prom-client knows nothing of worker threads. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Facts that are read when metrics are scraped. */
+export interface MetricSources {
+  slots(): { slots: number; running: number; queued: number }
+  threads(): { threads: number; restarts: number }
+  training(): boolean
+}
+
+export interface Metrics {
+  invocation(end: { function: string; outcome: string; queueMs: number; runMs: number }): void
+  retraining(end: { function: string; state: string }): void
+  /** Prometheus text format. */
+  text(): Promise<string>
+  readonly contentType: string
+}
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+export function createMetrics(sources: MetricSources): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const invocations = new Counter({
+    name: 'corun_invocations_total',
+    help: 'Requests to function URLs by function and outcome (ok, or an error code)',
+    labelNames: ['function', 'outcome'] as const,
+    registers,
+  })
+  const queueSeconds = new Histogram({
+    name: 'corun_queue_seconds',
+    help: 'Time that a request waited for a slot',
+    labelNames: ['function'] as const,
+    buckets: secondsBuckets,
+    registers,
+  })
+  const runSeconds = new Histogram({
+    name: 'corun_run_seconds',
+    help: 'Time that a request ran in its thread, decoding included',
+    labelNames: ['function'] as const,
+    buckets: secondsBuckets,
+    registers,
+  })
+  const retrainings = new Counter({
+    name: 'corun_retraining_runs_total',
+    help: 'Retraining runs that ended, by function and final state',
+    labelNames: ['function', 'state'] as const,
+    registers,
+  })
+  const gauge = (name: string, help: string, read: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read())
+      },
+    })
+  gauge('corun_slots', 'Requests that may run at once', () => sources.slots().slots)
+  gauge('corun_slots_busy', 'Requests that run', () => sources.slots().running)
+  gauge('corun_queue_length', 'Requests that wait', () => sources.slots().queued)
+  gauge('corun_pool_threads', 'Threads of the pool', () => sources.threads().threads)
+  gauge('corun_pool_thread_restarts', 'Threads replaced since the start', () => sources.threads().restarts)
+  gauge('corun_training_active', '1 while a retraining runs', () => (sources.training() ? 1 : 0))
+
+  return {
+    invocation(end) {
+      invocations.inc({ function: end.function, outcome: end.outcome })
+      queueSeconds.observe({ function: end.function }, end.queueMs / 1000)
+      if (end.runMs > 0) runSeconds.observe({ function: end.function }, end.runMs / 1000)
+    },
+    retraining: end => retrainings.inc(end),
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

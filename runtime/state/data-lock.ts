@@ -1,0 +1,114 @@
+/**
+ * One server a data directory: `lock.json` names the process that holds it. A lock whose process is gone is
+ * taken over; that a process id was reused is seen from the process's start time (Linux).
+ */
+import { randomUUID } from 'node:crypto'
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { type Clock, systemClock } from '../core/clock.ts'
+import { CorunError } from '../core/errors.ts'
+import { makeFolder, writeDurably } from './durable-file.ts'
+
+const lockSchema = z.object({
+  pid: z.int(),
+  url: z.string(),
+  /** ISO 8601. */
+  startedAt: z.string(),
+  /** Start of the process in kernel ticks since boot; null where /proc does not tell. */
+  processStart: z.string().nullable(),
+})
+type Lock = z.output<typeof lockSchema>
+
+export interface DataLock {
+  /** Tells others where this server listens, once it knows. */
+  setUrl(url: string): Promise<void>
+  release(): Promise<void>
+}
+
+/** Takes the lock of `folder`, creating the folder. Throws `data-in-use` while another process holds it. */
+export async function lockDataDirectory(
+  folder: string,
+  { url, clock = systemClock }: { url: string; clock?: Clock },
+): Promise<DataLock> {
+  await makeFolder(folder)
+  const file = join(folder, 'lock.json')
+  const mine: Lock = {
+    pid: process.pid,
+    url,
+    startedAt: new Date(clock.now()).toISOString(),
+    processStart: await processStart(process.pid),
+  }
+  while (!(await claim(file, mine))) {
+    const text = await readFile(file, 'utf8').catch(() => undefined)
+    if (text === undefined) continue
+    const holder = parseLock(text)
+    if (holder && (await isAlive(holder))) throw inUse(folder, holder)
+    await removeStale(file, text)
+  }
+  return {
+    setUrl: newUrl => writeDurably(file, JSON.stringify({ ...mine, url: newUrl })),
+    release: () => rm(file, { force: true }),
+  }
+}
+
+/** False when there is a lock already. `link` fails on an existing name, so the lock is never seen half-written. */
+async function claim(file: string, lock: Lock): Promise<boolean> {
+  const own = `${file}.${randomUUID()}`
+  await writeFile(own, JSON.stringify(lock))
+  try {
+    await link(own, file)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    throw error
+  } finally {
+    await rm(own, { force: true })
+  }
+}
+
+/** Removes the lock whose text was found stale; one that another starter has put there meanwhile is put back. */
+async function removeStale(file: string, staleText: string): Promise<void> {
+  const aside = `${file}.${randomUUID()}`
+  try {
+    await rename(file, aside)
+  } catch {
+    return // another starter was quicker
+  }
+  if ((await readFile(aside, 'utf8')) !== staleText) await link(aside, file).catch(() => undefined)
+  await rm(aside, { force: true })
+}
+
+function parseLock(text: string): Lock | undefined {
+  try {
+    return lockSchema.parse(JSON.parse(text))
+  } catch {
+    return undefined // a lock that names nobody protects nobody
+  }
+}
+
+async function isAlive(lock: Lock): Promise<boolean> {
+  if (lock.processStart !== null) return (await processStart(lock.pid)) === lock.processStart
+  try {
+    process.kill(lock.pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/** Field 22 of /proc/<pid>/stat (proc(5)); the second field may hold spaces, so counting begins after its `)`. */
+async function processStart(pid: number): Promise<string | null> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined)
+  const fields = stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const ended = fields?.[0] === 'Z'
+  return ended ? null : (fields?.[19] ?? null)
+}
+
+function inUse(folder: string, { pid, url, startedAt }: Lock): CorunError {
+  return new CorunError(
+    'data-in-use',
+    `data directory ${folder} is used by process ${pid}, which serves ${url} since ${startedAt}`,
+    { details: { pid, url, startedAt } },
+  )
+}
