@@ -1,0 +1,94 @@
+/**
+ * Collects the nodes of a graph under construction. Every value carries its shape and element type.
+ * A node that is asked for twice is made once, so a rule may write the same subexpression in two places.
+ */
+import {
+  type Attribute,
+  createNamer,
+  type ElementType,
+  type Graph,
+  type Node,
+  type Tensor,
+} from '../onnx/index.ts'
+
+/** A tensor in the graph: what emitted nodes take and give. */
+export interface Value {
+  name: string
+  dims: readonly number[]
+  type: ElementType
+}
+
+export interface OutputShape {
+  dims: readonly number[]
+  type: ElementType
+}
+
+export interface Emitter {
+  /** Adds a standard operator with one output. `undefined` is an optional input left out. */
+  emit(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute>,
+    output: OutputShape,
+  ): Value
+  /** The same with several outputs. */
+  emitMany(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute>,
+    outputs: readonly OutputShape[],
+  ): Value[]
+  constant(stem: string, tensor: Tensor): Value
+  /** A fresh name for a value that the caller makes itself. */
+  name(stem: string): string
+}
+
+/** Constants of up to this many elements are made once. */
+const COMPARED = 65_536
+
+/** In place: nodes go to the end of `graph.nodes`, shapes to its valueInfo, constants to its initializers. */
+export function createEmitter(graph: Graph): Emitter {
+  const name = createNamer(graph)
+  const made = new Map<string, Value[]>()
+
+  const emitMany: Emitter['emitMany'] = (opType, inputs, attributes, outputs) => {
+    const names = inputs.map(input => input?.name ?? '')
+    const key = JSON.stringify([opType, names, attributes, outputs.length])
+    const known = made.get(key)
+    if (known) return known
+    const values = outputs.map(({ dims, type }) => ({ name: name(`train/${opType}`), dims, type }))
+    const node: Node = {
+      opType,
+      domain: '',
+      name: values[0]?.name ?? '',
+      inputs: names,
+      outputs: values.map(value => value.name),
+      attributes,
+    }
+    graph.nodes.push(node)
+    for (const { name, dims, type } of values) graph.valueInfo.set(name, { name, type, dims: [...dims] })
+    made.set(key, values)
+    return values
+  }
+
+  const constants = new Map<string, Value>()
+  return {
+    name,
+    emitMany,
+    emit(opType, inputs, attributes, output) {
+      const [value] = emitMany(opType, inputs, attributes, [output])
+      if (!value) throw new Error(`${opType} made no value`)
+      return value
+    },
+    constant(stem, tensor) {
+      // Axes, shapes, scalars and selections repeat a lot; weights are not worth comparing.
+      const key = tensor.data.length > COMPARED ? undefined : `${tensor.type}[${tensor.dims}]${tensor.data}`
+      const known = key === undefined ? undefined : constants.get(key)
+      if (known) return known
+      const value: Value = { name: name(`train/${stem}`), dims: tensor.dims, type: tensor.type }
+      graph.initializers.set(value.name, tensor)
+      if (key !== undefined) constants.set(key, value)
+      return value
+    },
+  }
+}
