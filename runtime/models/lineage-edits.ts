@@ -1,0 +1,73 @@
+/** The changes that a model's record can go through. They edit a draft; writing it down is model-store.ts's work. */
+import { type HistoryEntry, type ModelRecord, type StoredVersion, versionState } from './lineage.ts'
+
+type Models = Record<string, ModelRecord>
+type Reason = Pick<HistoryEntry, 'at' | 'action' | 'by' | 'why'>
+
+/** A file that the function brings becomes its base and its current version, whatever served before. */
+export function adoptBase(models: Models, id: string, sha256: string, at: string): void {
+  const version: StoredVersion = {
+    sha256,
+    parent: null,
+    source: 'function',
+    createdAt: at,
+    standing: 'served',
+    kept: true,
+  }
+  const record = Object.hasOwn(models, id) ? models[id] : undefined
+  if (record !== undefined) {
+    addVersion(record, version)
+    record.base = sha256
+    makeCurrent(record, sha256, { at, action: 'adopted', by: 'function', why: 'new file of the function' })
+    return
+  }
+  const why = 'first file of the function'
+  const first = { at, action: 'adopted', from: null, to: sha256, by: 'function', why } as const
+  models[id] = { base: sha256, current: sha256, versions: [version], history: [first] }
+}
+
+/** Adds a version; one that was known before keeps its standing if it has served, else begins anew. */
+export function addVersion(record: ModelRecord, version: StoredVersion): void {
+  const known = record.versions.find(({ sha256 }) => sha256 === version.sha256)
+  if (known?.standing === 'served') {
+    known.kept = true
+    return
+  }
+  record.versions = record.versions.filter(other => other !== known)
+  record.versions.push(version)
+}
+
+export function makeCurrent(record: ModelRecord, sha256: string, reason: Reason): void {
+  record.history.push({ ...reason, from: record.current, to: sha256 })
+  record.current = sha256
+  for (const version of record.versions) if (version.sha256 === sha256) version.standing = 'served'
+}
+
+/** The file of the current version is lost: `ancestor` serves instead. */
+export function recoverFrom(record: ModelRecord, ancestor: string, at: string, why: string): void {
+  for (const version of record.versions) if (version.sha256 === record.current) version.kept = false
+  makeCurrent(record, ancestor, { at, action: 'recovered', by: 'corun', why })
+}
+
+export function reject(version: StoredVersion, why: string): void {
+  if (version.standing !== 'candidate') return
+  version.standing = 'rejected'
+  version.why = why
+}
+
+/** Marks whose files may go: all but those of current, base, candidates and the newest `retired`. Bounds the lists. */
+export function retire(record: ModelRecord, { retired = 5, lines = 100 } = {}): void {
+  const served = record.versions.filter(
+    version => version.kept && versionState(record, version) === 'retired',
+  )
+  const newest = new Set(served.slice(-retired))
+  for (const version of record.versions) {
+    const state = versionState(record, version)
+    const wanted = state === 'current' || state === 'candidate' || newest.has(version)
+    version.kept &&= wanted || version.sha256 === record.base
+  }
+  const excess = Math.max(0, record.versions.length - lines)
+  const dropped = new Set(record.versions.filter(version => !version.kept).slice(0, excess))
+  record.versions = record.versions.filter(version => !dropped.has(version))
+  record.history = record.history.slice(-lines)
+}

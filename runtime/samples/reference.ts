@@ -1,0 +1,48 @@
+/** Pictures that a function brings with it, one folder a label: what its model must not forget. */
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { CorunError } from '../core/errors.ts'
+import type { LabelledFile } from '../core/messages.ts'
+import { splitOf } from './split.ts'
+
+const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.webp'])
+
+export interface Reference {
+  /** May be mixed into training. */
+  training: LabelledFile[]
+  /** A third of the pictures, by their content. */
+  heldOut: LabelledFile[]
+}
+
+/** Reads `folder`. Throws `invalid-definition` when it is missing or holds a folder that is no label of the model. */
+export async function readReference(folder: string, labels: readonly string[]): Promise<Reference> {
+  const reference: Reference = { training: [], heldOut: [] }
+  for (const { label, name } of await labelFolders(folder, labels)) {
+    for (const picture of (await readdir(join(folder, name))).sort()) {
+      if (!pictureExtensions.has(extname(picture).toLowerCase())) continue
+      const file = join(folder, name, picture)
+      const content = createHash('sha256')
+        .update(await readFile(file))
+        .digest('hex')
+      reference[splitOf(content, 1 / 3)].push({ file, label })
+    }
+  }
+  return reference
+}
+
+async function labelFolders(folder: string, labels: readonly string[]) {
+  const invalid = (reason: string) =>
+    new CorunError('invalid-definition', `reference folder ${folder} ${reason}`)
+  const entries = await readdir(folder, { withFileTypes: true }).catch(error => {
+    throw invalid(`cannot be read: ${error.message}`)
+  })
+  return entries
+    .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
+    .map(({ name }) => {
+      const label = labels.indexOf(name)
+      if (label === -1) throw invalid(`holds "${name}", which is no label; expected ${labels.join(', ')}`)
+      return { label, name }
+    })
+    .sort((a, b) => a.label - b.label)
+}
