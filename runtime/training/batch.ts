@@ -1,0 +1,30 @@
+/** Pictures side by side in the fixed shape of a training step. */
+import type { Dataset } from './dataset.ts'
+
+export interface Batch {
+  /** float32 [batchSize, channels, height, width]; rows after the last picture are zero. */
+  images: Float32Array
+  /** float32 [batchSize, classes], one-hot. */
+  targets: Float32Array
+  /** float32 [batchSize]: 1 for a picture, 0 for a row that only fills the shape. */
+  weights: Float32Array
+  count: number
+}
+
+export async function makeBatch(
+  dataset: Dataset,
+  indices: readonly number[],
+  shape: { batchSize: number; pictureLength: number; classes: number },
+): Promise<Batch> {
+  const { batchSize, pictureLength, classes } = shape
+  const pictures = await Promise.all(indices.map(index => dataset.get(index)))
+  const images = new Float32Array(batchSize * pictureLength)
+  const targets = new Float32Array(batchSize * classes)
+  const weights = new Float32Array(batchSize)
+  for (const [row, { data, label }] of pictures.entries()) {
+    images.set(data, row * pictureLength)
+    targets[row * classes + label] = 1
+    weights[row] = 1
+  }
+  return { images, targets, weights, count: pictures.length }
+}

@@ -1,0 +1,66 @@
+/** Accuracy of plain models, as they would serve, on pictures that were never trained on. */
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Evaluation, TrainerJob } from '../core/messages.ts'
+import type { Control } from './control.ts'
+import type { Dataset } from './dataset.ts'
+import { sessionOptions } from './session-options.ts'
+
+export interface EvaluationOptions {
+  job: TrainerJob
+  /** Dimensions of a picture: channels, height, width. */
+  dims: readonly number[]
+  batchSize: number
+  control: Control
+}
+
+/**
+ * Evaluates the model in `file` on each of the data sets. Undefined when it was stopped.
+ * A model whose first dimension is fixed gets its pictures in batches of that size's only safe value, one.
+ */
+export async function evaluate(
+  file: string,
+  datasets: readonly Dataset[],
+  options: EvaluationOptions,
+): Promise<Evaluation[] | undefined> {
+  const session = await InferenceSession.create(file, sessionOptions(options.job))
+  try {
+    const evaluations: Evaluation[] = []
+    for (const dataset of datasets) {
+      const right = await countRight(session, dataset, options)
+      if (right === undefined) return undefined
+      const { length } = dataset
+      evaluations.push({ accuracy: length === 0 ? null : right / length, count: length })
+    }
+    return evaluations
+  } finally {
+    await session.release()
+  }
+}
+
+async function countRight(
+  session: InferenceSession,
+  dataset: Dataset,
+  { job, dims, batchSize, control }: EvaluationOptions,
+): Promise<number | undefined> {
+  const { inputName, outputName, labels } = job.model
+  const metadata = session.inputMetadata.find(({ name }) => name === inputName)
+  const fixed = metadata?.isTensor === true && typeof metadata.shape[0] === 'number'
+  const size = fixed ? 1 : batchSize
+  let right = 0
+  for (let start = 0; start < dataset.length; start += size) {
+    if (!(await control.mayGoOn())) return undefined
+    const indices = Array.from({ length: Math.min(size, dataset.length - start) }, (_, row) => start + row)
+    const pictures = await Promise.all(indices.map(index => dataset.get(index)))
+    const images = new Float32Array(pictures.length * dims.reduce((product, dim) => product * dim, 1))
+    for (const [row, { data }] of pictures.entries()) images.set(data, row * data.length)
+    const input = new Tensor('float32', images, [pictures.length, ...dims])
+    const output = (await session.run({ [inputName]: input }, [outputName]))[outputName]
+    const scores = Array.from(output?.data ?? [], Number)
+    for (const [row, { label }] of pictures.entries()) {
+      if (indexOfLargest(scores.slice(row * labels.length, (row + 1) * labels.length)) === label) right += 1
+    }
+  }
+  return right
+}
+
+const indexOfLargest = (values: readonly number[]): number => values.indexOf(Math.max(...values))

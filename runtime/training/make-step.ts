@@ -1,0 +1,63 @@
+/** From a model's bytes to the model of a training step: pure on both sides of the engine's simplification. */
+import { splitAtFrozenBorder } from '../autodiff/frozen-border.ts'
+import { buildTrainingStep, prepareForTraining, type TrainingStep } from '../autodiff/index.ts'
+import type { Trainable } from '../core/definition.ts'
+import type { CheckedRetraining } from '../core/definition-schema.ts'
+import { CorunError } from '../core/errors.ts'
+import type { TrainerJob } from '../core/messages.ts'
+import { type Graph, parametersOf, readGraph, selectParameters, writeGraph } from '../onnx/index.ts'
+import { simplify } from './simplify.ts'
+
+/** The frozen part of a model, up to where training begins. */
+export interface FrozenPart {
+  /** ONNX bytes: the model's input in, features out. */
+  model: Uint8Array
+  input: string
+  output: string
+  /** Shape of the features, batch first. */
+  dims: number[]
+}
+
+export interface PlannedStep {
+  /** Its `inputs.images` takes features where there is a frozen part, pictures where there is none. */
+  step: TrainingStep
+  frozen?: FrozenPart
+}
+
+/** `dims`: channels, height and width of a picture. Throws `invalid-model` and `not-trainable`. */
+export async function makeStep(
+  bytes: Uint8Array,
+  { model }: Pick<TrainerJob, 'model'>,
+  recipe: Pick<CheckedRetraining, 'trainable' | 'batchSize' | 'optimizer'>,
+  dims: readonly number[],
+): Promise<PlannedStep> {
+  const graph = readGraph(bytes)
+  const names = new Set(chosenParameters(graph, recipe.trainable))
+  const prepared = prepareForTraining(graph, {
+    output: model.outputName,
+    inputShape: [recipe.batchSize, ...dims],
+    trainable: name => names.has(name),
+  })
+  const simplified = { ...prepared, graph: await simplify(prepared.graph) }
+  const optimizer =
+    recipe.optimizer.kind === 'adam' ? { ...recipe.optimizer, decoupledDecay: true } : recipe.optimizer
+  const border = splitAtFrozenBorder(simplified)
+  if (border === undefined) return { step: buildTrainingStep(simplified, { optimizer }) }
+  return {
+    step: buildTrainingStep(border.rest, { optimizer }),
+    frozen: {
+      model: writeGraph(border.features),
+      input: simplified.input,
+      output: border.rest.input,
+      dims: border.dims,
+    },
+  }
+}
+
+function chosenParameters(graph: Graph, trainable: Trainable): string[] {
+  const chosen = selectParameters(graph, trainable)
+  if (chosen.length > 0) return chosen
+  const names = parametersOf(graph).map(({ name }) => name)
+  const shown = names.length > 8 ? `${names.slice(0, 8).join(', ')}, ... (${names.length})` : names.join(', ')
+  throw new CorunError('not-trainable', `trainable: no parameter is chosen; the model has ${shown || 'none'}`)
+}

@@ -1,0 +1,127 @@
+/** A training from job to candidate: data, steps, evaluation of both versions. Says what happens; decides nothing. */
+import { readFile } from 'node:fs/promises'
+import type { CheckedRetraining } from '../core/definition-schema.ts'
+import { CorunError } from '../core/errors.ts'
+import type { Evaluation, LabelledFile, TrainerEvent, TrainerJob } from '../core/messages.ts'
+import { prepareImage } from '../images/prepare-image.ts'
+import { readGraph, replaceWeights } from '../onnx/index.ts'
+import { writeDurably } from '../state/durable-file.ts'
+import type { Control } from './control.ts'
+import { createDataset } from './dataset.ts'
+import { type EpochShape, stepsPerEpoch } from './epoch-plan.ts'
+import { evaluate } from './evaluate.ts'
+import { cacheFeatures } from './feature-cache.ts'
+import { makeStep } from './make-step.ts'
+import { createProgress } from './progress.ts'
+import { runEpochs } from './run-epochs.ts'
+import { sessionOptions } from './session-options.ts'
+import { createStepRunner } from './step-runner.ts'
+import { slotData, weightsOf } from './weights.ts'
+
+/** Decoded pictures that are kept between epochs: some 2,300 of 3 x 48 x 192. */
+const cacheBytes = 256 * 2 ** 20
+/** Of reports for people; a loop is measured by its steps, so it tells every one. */
+const progressIntervalMs = 250
+
+export interface TrainContext {
+  say(event: TrainerEvent): Promise<void>
+  control: Control
+}
+
+export async function train(
+  job: TrainerJob,
+  recipe: CheckedRetraining,
+  { say, control }: TrainContext,
+): Promise<TrainerEvent> {
+  const { width, height, channels } = job.image
+  const dims = [channels === 'gray' ? 1 : 3, height, width]
+  const original = await readFile(job.model.file)
+  const { step, frozen } = await makeStep(original, job, recipe, dims)
+  const parameters = slotData(step, readGraph(original))
+  const datasetOf = (files: readonly LabelledFile[], bytes: number) =>
+    createDataset(files, {
+      prepare: file => preparePicture(file, job),
+      cacheBytes: bytes,
+    })
+  const pictures = datasetOf([...job.training, ...job.replay], cacheBytes)
+  const shape: EpochShape = {
+    samples: job.training.length,
+    replayPool: job.replay.length,
+    replay: recipe.replay,
+    batchSize: recipe.batchSize,
+  }
+  const count = step.parameters.reduce((sum, parameter) => sum + sizeOf(parameter.dims), 0)
+  await say({ type: 'ready', parameters: count, stepsPerEpoch: stepsPerEpoch(shape) })
+
+  const features =
+    frozen &&
+    (await cacheFeatures(pictures, frozen, {
+      file: `${job.candidateFile}.features`,
+      pictureDims: dims,
+      session: sessionOptions(job),
+      control,
+    }))
+  if (frozen !== undefined && features === undefined) return { type: 'stopped' }
+  const stepDims = frozen?.dims.slice(1) ?? dims
+  const runner = await createStepRunner(step, parameters, stepDims, sessionOptions(job))
+  const progress = createProgress(say, {
+    intervalMs: job.loop ? 0 : progressIntervalMs,
+    now: () => performance.now(),
+  })
+  let trained: Map<string, Float32Array>
+  let epochSeconds: number[]
+  try {
+    const epochs = await runEpochs({
+      runner,
+      dataset: features?.dataset ?? pictures,
+      shape,
+      recipe,
+      progress,
+      control,
+      step,
+      dims: stepDims,
+      loop: job.loop,
+    })
+    if (epochs === undefined) return { type: 'stopped' }
+    epochSeconds = epochs
+    trained = weightsOf(step, runner.parameters())
+  } finally {
+    await runner.close()
+    await features?.close()
+  }
+  await writeDurably(job.candidateFile, replaceWeights(original, trained))
+
+  await say({ type: 'evaluating' })
+  // Both versions see the same pictures: decoded once.
+  const judges = [datasetOf(job.heldOut, cacheBytes / 2), datasetOf(job.referenceHeldOut, cacheBytes / 2)]
+  const options = { job, dims, batchSize: recipe.batchSize, control }
+  const before = measured(await evaluate(job.model.file, judges, options))
+  const after = before && measured(await evaluate(job.candidateFile, judges, options))
+  if (before === undefined || after === undefined) return { type: 'stopped' }
+  return {
+    type: 'done',
+    candidateFile: job.candidateFile,
+    losses: progress.losses,
+    epochSeconds,
+    // The kernel counts in KiB.
+    peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+    before,
+    after,
+  }
+}
+
+async function preparePicture(file: string, { image }: TrainerJob): Promise<Float32Array> {
+  try {
+    return (await prepareImage(await readFile(file), image)).data
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause
+    throw new CorunError('trainer-failed', `picture ${file} cannot be used: ${why}`, { cause })
+  }
+}
+
+const sizeOf = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1)
+
+function measured(evaluations: Evaluation[] | undefined) {
+  const [heldOut, reference] = evaluations ?? []
+  return heldOut && reference ? { heldOut, reference } : undefined
+}
