@@ -1,0 +1,64 @@
+/** From what a handler returned to the answer that leaves the thread. */
+import type { z } from 'zod'
+import { issuesText } from '../core/definition-schema.ts'
+import { CorunError } from '../core/errors.ts'
+import type { InvocationAnswer } from '../core/messages.ts'
+
+/** Nothing is 204, a Response is itself, bytes are bytes, and anything else is JSON, checked against `output`. */
+export async function answerOf(
+  result: unknown,
+  output: z.ZodType | undefined,
+  name: string,
+): Promise<InvocationAnswer> {
+  if (result instanceof Response) return responseAnswer(result, name)
+  const value = output === undefined ? result : await checked(result, output, name)
+  if (value === undefined) return { status: 204, headers: [], body: new Uint8Array() }
+  if (value instanceof Uint8Array) {
+    // A view would take the whole buffer under it across the border; the handler's own bytes stay its own.
+    const body = new Uint8Array(value)
+    return { status: 200, headers: [['content-type', 'application/octet-stream']], body }
+  }
+  const body = new TextEncoder().encode(jsonOf(value, name))
+  return { status: 200, headers: [['content-type', 'application/json']], body }
+}
+
+function jsonOf(value: unknown, name: string): string {
+  let why = `JSON has no ${typeof value}`
+  try {
+    // The declared type forgets that a function or a symbol gives undefined.
+    const json = JSON.stringify(value) as string | undefined
+    if (json !== undefined) return json
+  } catch (error) {
+    why = error instanceof Error ? error.message : String(error)
+  }
+  throw new CorunError('invalid-output', `function "${name}" returned what JSON cannot hold: ${why}`)
+}
+
+async function checked(result: unknown, output: z.ZodType, name: string): Promise<unknown> {
+  const parsed = await output.safeParseAsync(result)
+  if (parsed.success) return parsed.data
+  throw new CorunError('invalid-output', `function "${name}": ${issuesText(parsed.error)}`)
+}
+
+/** The body is read whole; headers that may come several times, such as Set-Cookie, stay several. */
+export async function responseAnswer(response: unknown, name: string): Promise<InvocationAnswer> {
+  if (!(response instanceof Response)) {
+    throw new CorunError(
+      'invalid-output',
+      `function "${name}" returned ${typeof response}; expected a Response`,
+    )
+  }
+  const { status } = response
+  // 101 changes the protocol of a connection that the handler does not have; 0 is Response.error().
+  if (status < 200) {
+    throw new CorunError(
+      'invalid-output',
+      `function "${name}" returned a Response with status ${status}; expected 200 to 599`,
+    )
+  }
+  return {
+    status,
+    headers: [...response.headers],
+    body: new Uint8Array(await response.arrayBuffer()),
+  }
+}

@@ -1,0 +1,113 @@
+/** The deployments that this thread has loaded: module, sessions, warmed up. */
+import type { InferenceSession } from 'onnxruntime-node'
+import type { ModelHandle } from '../core/definition.ts'
+import { type CheckedFunction, checkFunction, type FunctionDescription } from '../core/definition-schema.ts'
+import type { DeployedModel, Deployment } from '../core/deployment.ts'
+import { CorunError } from '../core/errors.ts'
+import type { ThreadSettings } from '../core/messages.ts'
+import { insideGate } from '../device/native-gate.ts'
+import { openSession } from '../device/session.ts'
+import { importBundle } from './import-bundle.ts'
+import { createModelHandle, type RunModel } from './model-handle.ts'
+import { warmUpFeeds } from './warm-up.ts'
+
+export interface LoadedDeployment {
+  deployment: Deployment
+  checked: CheckedFunction
+  models: Record<string, ModelHandle>
+}
+
+export interface Deployments {
+  /** Loads what is not loaded yet: a thread that was replaced gets its deployments with their first request. */
+  get(deployment: Deployment): Promise<LoadedDeployment>
+  /** False when it was not loaded here. */
+  unload(deploymentId: string): Promise<boolean>
+}
+
+export interface ThreadContext extends ThreadSettings {
+  threadId: number
+}
+
+export function createDeployments(context: ThreadContext): Deployments {
+  const loaded = new Map<string, Promise<LoadedDeployment & { sessions: InferenceSession[] }>>()
+  const inEngine = <T>(work: () => Promise<T>) => insideGate(context.gate, context.threadId, work)
+
+  async function load(deployment: Deployment) {
+    const checked = checkFunction(
+      deployment.function,
+      await importBundle(deployment.function, deployment.bundle),
+    )
+    const models: Record<string, ModelHandle> = {}
+    const sessions: InferenceSession[] = []
+    try {
+      for (const [name, model] of Object.entries(deployment.models)) {
+        const session = await inEngine(() => openModel(name, model, context))
+        sessions.push(session)
+        const run: RunModel = feeds => inEngine(() => session.run(feeds))
+        await warmUp(name, model, run, deployment.description.input)
+        models[name] = createModelHandle(name, model, session, run)
+      }
+    } catch (error) {
+      for (const session of sessions) await inEngine(() => session.release())
+      throw error
+    }
+    return { deployment, checked, models, sessions }
+  }
+
+  return {
+    get(deployment) {
+      const present = loaded.get(deployment.id)
+      if (present !== undefined) return present
+      const loading = load(deployment)
+      loaded.set(deployment.id, loading)
+      // What could not be loaded is tried again the next time.
+      loading.catch(() => {
+        if (loaded.get(deployment.id) === loading) loaded.delete(deployment.id)
+      })
+      return loading
+    },
+    async unload(deploymentId) {
+      const present = loaded.get(deploymentId)
+      if (present === undefined) return false
+      loaded.delete(deploymentId)
+      const { sessions } = await present
+      for (const session of sessions) await inEngine(() => session.release())
+      return true
+    },
+  }
+}
+
+async function openModel(
+  name: string,
+  { file }: DeployedModel,
+  settings: ThreadSettings,
+): Promise<InferenceSession> {
+  try {
+    return await openSession(file, settings)
+  } catch (error) {
+    throw loadFailed(`model "${name}" cannot be loaded`, error)
+  }
+}
+
+/** The first run of a session allocates and packs: it happens before the deployment takes traffic. */
+async function warmUp(
+  name: string,
+  model: DeployedModel,
+  run: RunModel,
+  input: FunctionDescription['input'],
+): Promise<void> {
+  const feeds = warmUpFeeds(model, input)
+  if (feeds === undefined) return
+  try {
+    await run(feeds)
+  } catch (error) {
+    throw loadFailed(`model "${name}" fails its first run`, error)
+  }
+}
+
+function loadFailed(what: string, cause: unknown): CorunError {
+  const message = cause instanceof Error ? cause.message : String(cause)
+  return cause instanceof CorunError
+    ? cause
+    : new CorunError('model-load-failed', `${what}: ${message}`, { cause })
+}

@@ -1,0 +1,64 @@
+/** A model as a handler sees it: checked names, and the best classes of an output. */
+import { type InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Classification, Feed, ModelHandle } from '../core/definition.ts'
+import type { DeployedModel } from '../core/deployment.ts'
+import { classify } from './classify.ts'
+
+export type RunModel = (feeds: Record<string, Tensor>) => Promise<InferenceSession.OnnxValueMapType>
+
+export function createModelHandle(
+  name: string,
+  model: DeployedModel,
+  session: Pick<InferenceSession, 'inputNames' | 'outputNames'>,
+  run: RunModel,
+): ModelHandle {
+  const { inputNames, outputNames } = session
+  const activations = new Map(model.outputs.map(output => [output.name, output.activation]))
+  /** Which output a tensor is, for those that came from this model. */
+  const origins = new WeakMap<Tensor, string>()
+
+  function topK(output: Tensor | undefined, count: number): Classification[] {
+    if (output === undefined) {
+      throw new Error(`model "${name}" has no such output; its outputs are ${outputNames.join(', ')}`)
+    }
+    if (!(output.data instanceof Float32Array)) {
+      throw new Error(`an output of model "${name}" is ${output.type}; expected float32 [1, classes]`)
+    }
+    const activation = activations.get(origins.get(output) ?? '') ?? 'none'
+    return classify(output.data, activation, model.labels, count)
+  }
+
+  return {
+    labels: model.labels,
+    inputNames,
+    outputNames,
+    version: model.sha256,
+    async run(feeds) {
+      const tensors: Record<string, Tensor> = {}
+      for (const [input, feed] of Object.entries(feeds)) tensors[input] = toTensor(feed)
+      const wrong = Object.keys(tensors).find(input => !inputNames.includes(input))
+      const missing = inputNames.find(input => !(input in tensors))
+      if (wrong !== undefined || missing !== undefined) {
+        const what = wrong === undefined ? `input "${missing}" is missing` : `there is no input "${wrong}"`
+        throw new Error(`model "${name}": ${what}; its inputs are ${inputNames.join(', ')}`)
+      }
+      const outputs: Record<string, Tensor> = {}
+      for (const [output, value] of Object.entries(await run(tensors))) {
+        if (!(value instanceof Tensor)) continue // sequences and maps have no place in an image model
+        origins.set(value, output)
+        outputs[output] = value
+      }
+      return outputs
+    },
+    top1(output) {
+      const [best] = topK(output, 1)
+      if (best === undefined) throw new Error(`an output of model "${name}" is empty`)
+      return best
+    },
+    topK,
+  }
+}
+
+function toTensor(feed: Feed): Tensor {
+  return feed instanceof Tensor ? feed : new Tensor('float32', feed.data as Float32Array, feed.dims)
+}

@@ -1,0 +1,109 @@
+/** A real pool with functions that a test writes down: built, described and loaded as the registry does it. */
+
+import { createHash } from 'node:crypto'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pino from 'pino'
+import type { Deployment } from '../../runtime/core/deployment.ts'
+import { deserializeError } from '../../runtime/core/errors.ts'
+import type { InvocationAnswer, InvocationRequest, PoolReply } from '../../runtime/core/messages.ts'
+import { silentLogger } from '../../runtime/observe/log.ts'
+import { createPool, type PoolOptions } from '../../runtime/pool/pool.ts'
+import { buildModule } from '../../runtime/registry/build.ts'
+import { deploymentId } from '../../runtime/registry/entry.ts'
+import { resolveModels } from '../../runtime/registry/resolve-models.ts'
+
+export const fixturePool = (options: Partial<PoolOptions> = {}) =>
+  createPool({
+    threads: 2,
+    provider: 'cpu',
+    intraOpThreads: 1,
+    logLevel: 'silent',
+    log: silentLogger,
+    ...options,
+  })
+
+/** Serves the files that functions bring, as they are. */
+export const plainModels = {
+  adopt: async (_id: string, file: string) => ({
+    sha256: createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex'),
+    file,
+  }),
+}
+
+export type Reply = PoolReply<'invoke'>
+
+export async function workbench(options: Partial<PoolOptions> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const pool = fixturePool(options)
+
+  async function describe(name: string, source: string): Promise<Deployment> {
+    const file = join(folder, name, 'function.ts')
+    await mkdir(join(folder, name), { recursive: true })
+    await writeFile(file, source)
+    const bundle = await buildModule(file, join(folder, 'builds'), name)
+    const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
+    if (!reply.ok) throw deserializeError(reply.error)
+    const models = await resolveModels(name, join(folder, name), reply.result.models, plainModels)
+    const id = deploymentId(bundle.hash, models)
+    return {
+      id,
+      function: name,
+      bundle: bundle.file,
+      bundleHash: bundle.hash,
+      description: reply.result,
+      models,
+    }
+  }
+
+  let requests = 0
+  function invoke(
+    deployment: Deployment,
+    request: Partial<InvocationRequest> = {},
+    remainingMs = 10_000,
+  ): Promise<Reply> {
+    requests += 1
+    const whole: InvocationRequest = {
+      requestId: `request-${requests}`,
+      method: 'POST',
+      url: `http://box/fn/${deployment.function}`,
+      headers: [],
+      body: new Uint8Array(),
+      ...request,
+    }
+    return pool.run<'invoke'>({ type: 'invoke', deployment, request: whole, remainingMs })
+  }
+
+  return {
+    folder,
+    pool,
+    describe,
+    invoke,
+    async deploy(name: string, source: string): Promise<Deployment> {
+      const deployment = await describe(name, source)
+      await pool.loadEverywhere(deployment)
+      return deployment
+    },
+    async close() {
+      await pool.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export function answerOf(reply: Reply): InvocationAnswer {
+  if (!reply.ok) throw deserializeError(reply.error)
+  return reply.result
+}
+export const textOf = (reply: Reply) => new TextDecoder().decode(answerOf(reply).body)
+export const jsonOf = (reply: Reply) => JSON.parse(textOf(reply))
+export const codeOf = (reply: PoolReply) => (reply.ok ? 'ok' : reply.error.code)
+
+/** A logger that keeps its lines. */
+export function collectingLogger() {
+  const lines: string[] = []
+  return { log: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }), lines }
+}

@@ -1,0 +1,404 @@
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CorunError } from '../../runtime/core/errors.ts'
+import { builtEntry } from '../../runtime/core/package-root.ts'
+import type { PoolOptions } from '../../runtime/pool/pool.ts'
+import { codeOf, collectingLogger, fixturePool, textOf, workbench } from './harness.ts'
+
+const test = suite('pool/pool')
+
+type Bench = Awaited<ReturnType<typeof workbench>>
+let bench: Bench
+
+test.before(async () => {
+  bench = await workbench({ describeLimitMs: 2000 })
+  // Answered by every thread: their start does not count against the limit.
+  await bench.pool.unloadEverywhere('none')
+})
+test.after(() => bench.close())
+
+const failure = (promise: Promise<unknown>) =>
+  promise.then(
+    () => undefined,
+    error => (error instanceof CorunError ? error : undefined),
+  )
+
+/** Answers the id of the thread that it runs in; `slow` also waits for a timer. */
+const whoAmI = `
+  import { threadId } from 'node:worker_threads'
+  export default async request => {
+    if (request.url.endsWith('/slow')) await new Promise(done => setTimeout(done, 20))
+    return new Response(String(threadId))
+  }`
+/** The ids of all threads, each seen serving. */
+async function threadIds(name = 'who'): Promise<string[]> {
+  const who = await bench.deploy(name, whoAmI)
+  const url = `http://box/fn/${name}/slow`
+  const replies = await Promise.all(Array.from({ length: 4 }, () => bench.invoke(who, { url })))
+  return [...new Set(replies.map(textOf))].sort()
+}
+/** The pool has its number of threads again, and they serve. */
+async function untilWhole(): Promise<void> {
+  while (bench.pool.stats().threads < 2) await new Promise(resolve => setImmediate(resolve))
+}
+
+const good = `export default () => new Response('good')`
+
+/** Sources whose request cannot succeed, and whether the thread survives it. */
+const misdeeds: [string, string, boolean][] = [
+  ['throws', `export default () => { throw new Error('boom') }`, true],
+  ['rejects', `export default () => Promise.reject(new Error('boom'))`, true],
+  ['throws nothing at all', `export default () => { throw undefined }`, true],
+  ['throws an object without a prototype', `export default () => { throw Object.create(null) }`, true],
+  [
+    'throws an error whose message cannot be sent',
+    `export default () => { throw Object.assign(new Error('x'), { message: () => {} }) }`,
+    true,
+  ],
+  [
+    'throws an error whose message throws',
+    `export default () => { throw Object.defineProperty(new Error('x'), 'message', { get() { throw new Error('again') } }) }`,
+    true,
+  ],
+  ['recurses endlessly', `export default function again() { return [again()].length }`, true],
+  [
+    'throws in a timer while its request runs',
+    `export default async () => { setTimeout(() => { throw new Error('boom') }, 0); await new Promise(done => setTimeout(done, 60_000)) }`,
+    false,
+  ],
+  ['ends its thread', `export default () => process.exit(3)`, false],
+  [
+    'ends its thread after a while',
+    `export default async () => { await new Promise(done => setTimeout(done, 5)); process.exit(0) }`,
+    false,
+  ],
+]
+for (const [name, source, survives] of misdeeds) {
+  test(`a handler that ${name} fails its own request, and its neighbours succeed`, async () => {
+    const before = await threadIds()
+    const { restarts } = bench.pool.stats()
+    const bad = await bench.deploy('bad', source)
+    const fine = await bench.deploy('fine', good)
+    const replies = await Promise.all(
+      Array.from({ length: 9 }, (_, turn) => bench.invoke(turn % 4 === 1 ? bad : fine)),
+    )
+    assert.equal(
+      replies.map(codeOf),
+      Array.from({ length: 9 }, (_, turn) => (turn % 4 === 1 ? 'handler-error' : 'ok')),
+    )
+    await untilWhole()
+    const after = await threadIds()
+    assert.is(after.length, 2)
+    if (survives) assert.equal(after, before)
+    assert.is(bench.pool.stats().restarts - restarts, survives ? 0 : 2)
+  })
+}
+
+test('a handler that forgets a rejected promise has answered, and its thread lives on', async () => {
+  const before = await threadIds()
+  const { restarts } = bench.pool.stats()
+  const forgetful = await bench.deploy(
+    'forgetful',
+    `export default () => { void Promise.reject(new Error('forgotten')); return new Response('answered') }`,
+  )
+  for (let turn = 0; turn < 6; turn += 1) assert.is(textOf(await bench.invoke(forgetful)), 'answered')
+  assert.equal(await threadIds(), before)
+  assert.is(bench.pool.stats().restarts, restarts)
+})
+
+test('what a handler left behind fails at once in its idle thread, not in the next request', async () => {
+  const { log, lines } = collectingLogger()
+  const own = await workbench({ threads: 1, log })
+  const late = await own.deploy(
+    'late',
+    `export default () => { setTimeout(() => { throw new Error('left behind') }, 10); return new Response('answered') }`,
+  )
+  const fine = await own.deploy('fine', good)
+  assert.is(textOf(await own.invoke(late)), 'answered')
+  while (own.pool.stats().restarts === 0) await new Promise(resolve => setImmediate(resolve))
+  assert.is(textOf(await own.invoke(fine)), 'good')
+  assert.ok(lines.some(line => line.includes('left behind')))
+  await own.close()
+})
+
+test('three requests in a row that end their thread leave a pool that serves', async () => {
+  const { restarts } = bench.pool.stats()
+  const bad = await bench.deploy('bad', `export default () => process.exit(1)`)
+  const fine = await bench.deploy('fine', good)
+  const replies = await Promise.all(Array.from({ length: 3 }, () => bench.invoke(bad)))
+  assert.equal([...new Set(replies.map(codeOf))], ['handler-error'])
+  assert.is(textOf(await bench.invoke(fine)), 'good')
+  await untilWhole()
+  assert.is(bench.pool.stats().restarts - restarts, 3)
+})
+
+/** Answers with the id of the deployment that runs. */
+const version = (letter: string) => `export default () => new Response('${letter}')`
+
+test('a load everywhere while requests run loses none of them, and every thread has it', async () => {
+  const loads = `globalThis.corunTestLoads = (globalThis.corunTestLoads ?? 0) + 1; export default () => new Response(String(globalThis.corunTestLoads))`
+  const old = await bench.deploy('served', version('old'))
+  const next = await bench.describe('next', loads)
+  let running = true
+  let answered = 0
+  const traffic = Array.from({ length: 6 }, async () => {
+    while (running) {
+      assert.is(textOf(await bench.invoke(old)), 'old')
+      answered += 1
+    }
+  })
+  const before = answered
+  for (let turn = 0; turn < 10; turn += 1) await bench.pool.loadEverywhere(next)
+  running = false
+  await Promise.all(traffic)
+  assert.ok(answered > before)
+  const replies = await Promise.all(Array.from({ length: 8 }, () => bench.invoke(next)))
+  assert.equal([...new Set(replies.map(textOf))], ['1'])
+})
+
+test('a load waits for the thread that is busy, and the other serves meanwhile', async () => {
+  const slow = await bench.deploy(
+    'slow',
+    `export default async () => { await new Promise(done => setTimeout(done, 150)); return new Response('slow') }`,
+  )
+  const fine = await bench.deploy('fine', good)
+  const next = await bench.describe('next', version('next'))
+  const order: string[] = []
+  const note = (what: string) => () => void order.push(what)
+  const busy = bench.invoke(slow).then(note('slow'))
+  const loaded = bench.pool.loadEverywhere(next).then(note('loaded'))
+  await bench.invoke(fine).then(note('fine'))
+  await Promise.all([busy, loaded])
+  assert.equal(order, ['fine', 'slow', 'loaded'])
+})
+
+test('with one thread a load and the requests around it all come to their end', async () => {
+  const own = await workbench({ threads: 1 })
+  const fine = await own.deploy('fine', good)
+  const next = await own.describe('next', version('next'))
+  const replies = Array.from({ length: 20 }, () => own.invoke(fine))
+  const loaded = [own.pool.loadEverywhere(next), own.pool.loadEverywhere(next)]
+  replies.push(...Array.from({ length: 20 }, () => own.invoke(fine)))
+  await Promise.all(loaded)
+  assert.is((await Promise.all(replies)).filter(({ ok }) => ok).length, 40)
+  await own.close()
+})
+
+test('a load that fails is told, and the old deployment serves on', async () => {
+  const old = await bench.deploy('served', version('old'))
+  const next = await bench.describe('next', version('next'))
+  const broken = {
+    ...next,
+    id: 'broken',
+    models: {
+      net: { id: 'next.net', sha256: '0', file: '/nowhere.onnx', labels: [], inputs: [], outputs: [] },
+    },
+  }
+  assert.is((await failure(bench.pool.loadEverywhere(broken)))?.code, 'model-load-failed')
+  assert.is(textOf(await bench.invoke(old)), 'old')
+  assert.is(bench.pool.stats().busy, 0)
+})
+
+test('a load that ends its thread fails as a load, and the pool is whole again', async () => {
+  const marker = JSON.stringify(join(bench.folder, 'described'))
+  const killer = await bench.describe(
+    'killer',
+    `import fs from 'node:fs'
+    if (fs.existsSync(${marker})) process.exit(1)
+    fs.writeFileSync(${marker}, '')
+    export default () => new Response()`,
+  )
+  const error = await failure(bench.pool.loadEverywhere(killer))
+  assert.is(error?.code, 'model-load-failed')
+  assert.match(error?.message ?? '', /function "killer": its thread ended/)
+  await untilWhole()
+  assert.is((await threadIds()).length, 2)
+})
+
+/** Busy for ever, until its thread ends. */
+const loop = `export default () => { for (;;); }`
+
+test('a thread that stays busy is not waited for: a load goes to the others, and it loads when it is free', async () => {
+  const own = await workbench({ loadPatienceMs: 20, closeGraceMs: 0 })
+  const slow = await own.deploy(
+    'slow',
+    `export default async () => { await new Promise(done => setTimeout(done, 300)); return new Response('slow') }`,
+  )
+  const next = await own.describe('next', version('next'))
+  const order: string[] = []
+  const busy = own.invoke(slow).then(() => order.push('free'))
+  await own.pool.loadEverywhere(next).then(() => order.push('loaded'))
+  await busy
+  assert.equal(order, ['loaded', 'free'])
+  // The load that waited behind the request comes before these, one a thread.
+  const task = () => ({ type: 'unload', deploymentId: next.id }) as const
+  const replies = await Promise.all([own.pool.run<'unload'>(task()), own.pool.run<'unload'>(task())])
+  assert.equal(
+    replies.map(reply => reply.ok && reply.result),
+    Array(2).fill({ unloaded: true }),
+  )
+  await own.close()
+})
+
+test('a load that finds every thread busy for longer than it waits fails, and does not wait for ever', async () => {
+  const own = await workbench({ threads: 1, loadPatienceMs: 20, closeGraceMs: 0 })
+  const stuck = await own.deploy('stuck', loop)
+  const next = await own.describe('next', version('next'))
+  const lost = own.invoke(stuck)
+  assert.is((await failure(own.pool.loadEverywhere(next)))?.code, 'saturated')
+  await own.close()
+  assert.is(codeOf(await lost), 'shutting-down')
+})
+
+test('a thread in an endless loop keeps nobody from unloading elsewhere', async () => {
+  const own = await workbench({ closeGraceMs: 0 })
+  const stuck = await own.deploy('stuck', loop)
+  const counted = await own.deploy(
+    'counted',
+    `globalThis.corunTestLoads = (globalThis.corunTestLoads ?? 0) + 1; export default () => new Response()`,
+  )
+  const lost = own.invoke(stuck)
+  const unloading = own.pool.unloadEverywhere(counted.id)
+  const reply = await own.pool.run<'unload'>({ type: 'unload', deploymentId: counted.id })
+  assert.equal(reply.ok && reply.result, { unloaded: false })
+  await own.close()
+  await Promise.all([lost, unloading])
+})
+
+/** A pool whose threads start only while the file is there. */
+async function fragilePool(options: Partial<PoolOptions> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const permit = join(folder, 'permit')
+  const entry = join(folder, 'worker.mjs')
+  await writeFile(
+    entry,
+    `import { existsSync } from 'node:fs'
+    if (!existsSync(${JSON.stringify(permit)})) throw new Error('no permit')
+    export { default } from ${JSON.stringify(builtEntry('worker'))}`,
+  )
+  const pool = fixturePool({ entry, restartDelayMs: 10, ...options })
+  return { pool, permit, close: () => pool.close().then(() => rm(folder, { recursive: true })) }
+}
+const anyTask = () => ({ type: 'unload', deploymentId: 'none' }) as const
+
+test('a pool whose threads do not start refuses every task, those that wait and those that come', async () => {
+  const { log, lines } = collectingLogger()
+  const { pool, close } = await fragilePool({ log })
+  const replies = await Promise.all(Array.from({ length: 5 }, () => pool.run<'unload'>(anyTask())))
+  assert.equal(replies.map(codeOf), Array(5).fill('internal-error'))
+  assert.is(codeOf(await pool.run<'unload'>(anyTask())), 'internal-error')
+  assert.is(pool.stats().threads, 0)
+  assert.ok(lines.some(line => line.includes('no permit')))
+  await close()
+})
+
+test('threads that could not start are started again until they can', async () => {
+  const { pool, permit, close } = await fragilePool()
+  assert.is(codeOf(await pool.run<'unload'>(anyTask())), 'internal-error')
+  await writeFile(permit, '')
+  while (pool.stats().threads < 2) await new Promise(resolve => setImmediate(resolve))
+  const replies = await Promise.all(Array.from({ length: 5 }, () => pool.run<'unload'>(anyTask())))
+  assert.equal(replies.map(codeOf), Array(5).fill('ok'))
+  await close()
+})
+
+const endless: [string, string][] = [
+  ['never ends', `for (;;); export default () => new Response()`],
+  [
+    'waits for ever',
+    `await new Promise(() => setInterval(() => {}, 1000)); export default () => new Response()`,
+  ],
+]
+for (const [name, source] of endless) {
+  test(`a module whose top level ${name} is no function, and its thread is replaced`, async () => {
+    const error = await failure(bench.describe('endless', source))
+    assert.is(error?.code, 'invalid-definition')
+    assert.match(error?.message ?? '', /function "endless": its module was not loaded within 2000 ms/)
+    await untilWhole()
+    assert.is((await threadIds()).length, 2)
+  })
+}
+
+test('a module that ends its thread is no function', async () => {
+  const error = await failure(bench.describe('exits', `process.exit(7); export default () => new Response()`))
+  assert.is(error?.code, 'invalid-definition')
+  assert.match(error?.message ?? '', /function "exits": its thread ended/)
+})
+
+test('a body that owns its buffer is moved, and one that shares it is left alone', async () => {
+  const echo = await bench.deploy(
+    'echo',
+    `export default async request => new Response(await request.arrayBuffer())`,
+  )
+  const own = new Uint8Array(Buffer.from('whole'))
+  const whole = Uint8Array.from(own)
+  assert.is(textOf(await bench.invoke(echo, { body: whole })), 'whole')
+  assert.is(whole.byteLength, 0)
+  const larger = Uint8Array.from(Buffer.from('..part..'))
+  assert.is(textOf(await bench.invoke(echo, { body: larger.subarray(2, 6) })), 'part')
+  assert.is(larger.byteLength, 8)
+})
+
+test('a close waits for the requests that it has, those that wait for a thread too', async () => {
+  const own = await workbench()
+  const slow = await own.deploy(
+    'slow',
+    `export default async () => { await new Promise(done => setTimeout(done, 30)); return new Response('slow') }`,
+  )
+  const replies = Array.from({ length: 6 }, () => own.invoke(slow))
+  const closing = own.close()
+  assert.equal((await Promise.all(replies)).map(codeOf), Array(6).fill('ok'))
+  await closing
+  assert.is(codeOf(await own.invoke(slow)), 'shutting-down')
+  assert.is((await failure(own.pool.loadEverywhere(slow)))?.code, 'shutting-down')
+})
+
+test('a close with a handler in an endless loop ends after the grace, and says so to its callers', async () => {
+  const own = await workbench({ closeGraceMs: 100 })
+  const loop = await own.deploy('loop', `export default () => { for (;;); }`)
+  const replies = [own.invoke(loop), own.invoke(loop), own.invoke(loop)]
+  const startedAt = performance.now()
+  await own.close()
+  assert.ok(performance.now() - startedAt < 2000, `${performance.now() - startedAt} ms`)
+  assert.equal((await Promise.all(replies)).map(codeOf), Array(3).fill('shutting-down'))
+})
+
+test('two who close the pool wait for the same end', async () => {
+  const own = await workbench()
+  const slow = await own.deploy(
+    'slow',
+    `export default async () => { await new Promise(done => setTimeout(done, 50)); return new Response('slow') }`,
+  )
+  let answered = false
+  void own.invoke(slow).then(() => {
+    answered = true
+  })
+  void own.pool.close()
+  await own.pool.close()
+  assert.is(answered, true)
+  await own.close()
+})
+
+test('twenty closes while models run end no thread inside the engine: the process exits with code 0', async () => {
+  const entry = fileURLToPath(new URL('./close-child.ts', import.meta.url))
+  for (let turn = 0; turn < 2; turn += 1) {
+    const child = spawn(process.execPath, ['--import', 'tsx', entry, '10'], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    const [code, signal] = await new Promise<[number | null, string | null]>(resolve =>
+      child.once('close', (...end) => resolve(end)),
+    )
+    assert.equal([code, signal], [0, null], errors)
+  }
+})
+
+test.run()
