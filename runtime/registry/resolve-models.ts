@@ -1,0 +1,93 @@
+/** From the models that a definition names to files that exist, with their labels. */
+import { statSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, isAbsolute, join } from 'node:path'
+import { z } from 'zod'
+import type { FunctionDescription } from '../core/definition-schema.ts'
+import type { DeployedModel } from '../core/deployment.ts'
+import { CorunError } from '../core/errors.ts'
+import { packageRoot } from '../core/package-root.ts'
+import { inspectModel } from '../onnx/index.ts'
+
+/** Where model versions are kept: the `models` room. */
+export interface ModelSource {
+  /** Registers the file that the function brings, and answers the version that is current. */
+  adopt(id: string, file: string): Promise<{ sha256: string; file: string }>
+}
+
+type ModelSpec = FunctionDescription['models'][string]
+
+export async function resolveModels(
+  name: string,
+  folder: string,
+  specs: Record<string, ModelSpec>,
+  source: ModelSource,
+): Promise<Record<string, DeployedModel>> {
+  const resolved = Object.entries(specs).map(async ([key, spec]) => {
+    const base = modelFile(`model "${key}" of function "${name}"`, spec.path, folder)
+    const id = `${name}.${key}`
+    // Before the store takes it: a damaged file must not become a version.
+    inspectModel(await readFile(base))
+    const version = await source.adopt(id, base)
+    const labels = await readLabels(spec.labels, folder, id)
+    return [key, await describeModel(id, version, labels)] as const
+  })
+  return Object.fromEntries(await Promise.all(resolved))
+}
+
+/** A version of a model as deployments carry it. */
+export async function describeModel(
+  id: string,
+  { sha256, file }: { sha256: string; file: string },
+  labels: string[],
+): Promise<DeployedModel> {
+  const { inputs, outputs } = inspectModel(await readFile(file))
+  return {
+    id,
+    sha256,
+    file,
+    labels,
+    inputs: inputs.map(({ name, type, dims }) => ({
+      name,
+      // Without a rank nobody can make a tensor for it, whatever its elements are.
+      type: dims === undefined ? 'unknown' : (type ?? 'unknown'),
+      dims: (dims ?? []).map(dim => (typeof dim === 'number' ? dim : null)),
+    })),
+    outputs: outputs.map(({ name, activation }) => ({ name, activation })),
+  }
+}
+
+/** `npm:<package>/<file>` is looked up in node_modules from the function upward, then in Corun's own. */
+function modelFile(what: string, path: string, folder: string): string {
+  const inPackage = /^npm:((?:@[^/]+\/)?[^/]+\/.+)$/.exec(path)?.[1]
+  const candidates =
+    inPackage === undefined
+      ? [isAbsolute(path) ? path : join(folder, path)]
+      : [...ancestors(folder), packageRoot].map(start => join(start, 'node_modules', inPackage))
+  const found = candidates.find(path => statSync(path, { throwIfNoEntry: false })?.isFile())
+  if (found !== undefined) return found
+  const places = inPackage === undefined ? candidates.join(', ') : `no node_modules above ${folder} has it`
+  throw new CorunError('model-not-found', `${what}: "${path}" was not found (${places})`)
+}
+
+function ancestors(folder: string): string[] {
+  const parent = dirname(folder)
+  return parent === folder ? [folder] : [folder, ...ancestors(parent)]
+}
+
+const labelsSchema = z.array(z.string()).min(1)
+
+async function readLabels(labels: ModelSpec['labels'], folder: string, id: string): Promise<string[]> {
+  if (labels === undefined) return []
+  if (typeof labels !== 'string') return labels
+  const file = isAbsolute(labels) ? labels : join(folder, labels)
+  try {
+    return labelsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+  } catch (cause) {
+    throw new CorunError(
+      'invalid-definition',
+      `labels of model "${id}": ${file} is not a JSON list of strings`,
+      { cause },
+    )
+  }
+}
