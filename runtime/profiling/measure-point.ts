@@ -1,0 +1,44 @@
+/** Runs one probe process from start to result: the shell around a measurement. */
+import { spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CorunError } from '../core/errors.ts'
+import { builtEntry } from '../core/package-root.ts'
+import { type ProbeJob, type ProbeResult, probeEventSchema } from './probe-job.ts'
+
+/** `onMeasuring` is called when the warm-up is over and the window begins. Throws `probe-failed`. */
+export async function measurePoint(job: ProbeJob, onMeasuring: () => void = () => {}): Promise<ProbeResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'corun-probe-'))
+  try {
+    const jobFile = join(folder, 'job.json')
+    await writeFile(jobFile, JSON.stringify(job))
+    return await runProbe(jobFile, `${job.threads} concurrent inferences`, onMeasuring)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promise<ProbeResult> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('probe'), jobFile], {
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    })
+    let outcome: ProbeResult | CorunError | undefined
+    child.on('message', message => {
+      const event = probeEventSchema.parse(message)
+      if (event.type === 'measuring') onMeasuring()
+      else if (event.type === 'result') outcome = event.result
+      else outcome = new CorunError('probe-failed', `${what}: ${event.message}`)
+    })
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      if (outcome instanceof CorunError) reject(outcome)
+      else if (outcome !== undefined) resolve(outcome)
+      else
+        reject(
+          new CorunError('probe-failed', `${what}: the probe ended with ${signal ?? `exit code ${code}`}`),
+        )
+    })
+  })
+}

@@ -1,0 +1,36 @@
+/** What the profiler tells the probe process, and what the probe answers. */
+import { z } from 'zod'
+import { deploymentSchema } from '../core/deployment.ts'
+
+export const probeJobSchema = z.object({
+  threads: z.int().min(1),
+  intraOpThreads: z.int().min(1),
+  provider: z.string(),
+  /** Functions under load, in turn; bodies are files, sent in turn too. */
+  load: z.array(
+    z.object({ deployment: deploymentSchema, contentType: z.string(), bodies: z.array(z.string()).min(1) }),
+  ),
+  /** Measured in order, in one process; the first windows are for warming up. */
+  warmUpMs: z.number(),
+  windowMs: z.number(),
+})
+export type ProbeJob = z.output<typeof probeJobSchema>
+
+export const probeResultSchema = z.object({
+  requests: z.int(),
+  failed: z.int(),
+  /** Of the first failed request, for the report. */
+  error: z.string().optional(),
+  elapsedMs: z.number(),
+  latencyMs: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }),
+  peakMemoryBytes: z.int(),
+})
+export type ProbeResult = z.output<typeof probeResultSchema>
+
+/** What the probe says to its parent: that it has warmed up and measures, then the result. */
+export const probeEventSchema = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('measuring') }),
+  z.object({ type: z.literal('result'), result: probeResultSchema }),
+  z.object({ type: z.literal('failed'), message: z.string() }),
+])
+export type ProbeEvent = z.output<typeof probeEventSchema>
