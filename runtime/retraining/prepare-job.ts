@@ -1,0 +1,122 @@
+/** What a trainer needs for a run: the model, its labels, and which pictures teach, remind and judge. */
+import { isAbsolute, join } from 'node:path'
+import type { DeployedModel, DeployedRetraining, Deployment } from '../core/deployment.ts'
+import { CorunError } from '../core/errors.ts'
+import type { LabelledFile, TrainerJob } from '../core/messages.ts'
+import { type Reference, readReference } from '../samples/reference.ts'
+import type { Sample, SampleStore } from '../samples/sample-store.ts'
+import type { Split } from '../samples/split.ts'
+import { leastHeldOut } from './decide.ts'
+
+export interface TrainableFunction {
+  name: string
+  deployment: Deployment
+  retraining: DeployedRetraining
+}
+
+export interface TrainerSettings {
+  runId: string
+  /** Where the candidate is written; a folder of the run's own, which takes what it keeps for itself too. */
+  candidateFile: string
+  provider: string
+  /** Intra-op threads of the training session. */
+  threads: number
+}
+
+/** The job of a run. Throws `too-few-samples`, and `invalid-definition` when the function cannot be retrained. */
+export async function prepareJob(
+  target: TrainableFunction,
+  samples: SampleStore,
+  settings: TrainerSettings,
+): Promise<TrainerJob> {
+  const job = await describeJob(target, samples, settings)
+  const { minSamples } = target.retraining.description.accept
+  if (job.training.length < minSamples || job.heldOut.length < leastHeldOut) {
+    throw new CorunError(
+      'too-few-samples',
+      `function "${target.name}" has ${job.training.length} samples to train on and ${job.heldOut.length} held out; expected at least ${minSamples} and ${leastHeldOut} (every fourth is held out, by its content)`,
+    )
+  }
+  return job
+}
+
+/**
+ * A job that trains for ever and writes nothing: the load that a profile measures beside. Reference pictures stand
+ * in while there are no samples. Undefined when there is no picture at all.
+ */
+export async function prepareLoopJob(
+  target: TrainableFunction,
+  samples: SampleStore,
+  settings: Omit<TrainerSettings, 'runId'>,
+): Promise<TrainerJob | undefined> {
+  const job = await describeJob(target, samples, { ...settings, runId: 'loop' })
+  const training = job.training.length > 0 ? job.training : job.replay
+  if (training.length === 0) return undefined
+  return { ...job, training, heldOut: [], referenceHeldOut: [], loop: true }
+}
+
+async function describeJob(
+  target: TrainableFunction,
+  samples: SampleStore,
+  settings: TrainerSettings,
+): Promise<TrainerJob> {
+  const { name, deployment, retraining } = target
+  const model = trainedModel(target)
+  const { input } = deployment.description
+  const inputName = model.inputs[0]?.name
+  const outputName = model.outputs[0]?.name
+  if (input.kind !== 'image' || inputName === undefined || outputName === undefined) {
+    throw invalid(
+      name,
+      `its input is ${input.kind}; expected image(...) and a model with an input and an output`,
+    )
+  }
+  const known = await samples.list(name)
+  const reference = await referenceOf(retraining, model.labels)
+  return {
+    runId: settings.runId,
+    function: name,
+    bundle: retraining.bundle,
+    model: { file: model.file, inputName, outputName, labels: model.labels },
+    image: input,
+    training: labelled(known, 'training', model.labels),
+    replay: reference.training,
+    heldOut: labelled(known, 'heldOut', model.labels),
+    referenceHeldOut: reference.heldOut,
+    candidateFile: settings.candidateFile,
+    provider: settings.provider,
+    threads: settings.threads,
+    loop: false,
+  }
+}
+
+/** The deployed model that the retraining names. Throws `invalid-definition`. */
+export function trainedModel({ name, deployment, retraining }: TrainableFunction): DeployedModel {
+  const { models } = deployment
+  const key = retraining.description.model
+  const model = Object.hasOwn(models, key) ? models[key] : undefined
+  if (model === undefined) {
+    throw invalid(
+      name,
+      `model: "${key}" is not one of the function's models: ${Object.keys(models).join(', ')}`,
+    )
+  }
+  if (model.labels.length === 0) throw invalid(name, `model "${key}" has no labels`)
+  return model
+}
+
+/** Samples whose label the model does not know (any more) teach it nothing. */
+function labelled(samples: readonly Sample[], split: Split, labels: readonly string[]): LabelledFile[] {
+  return samples
+    .filter(sample => sample.split === split && labels.includes(sample.label))
+    .map(({ file, label }) => ({ file, label: labels.indexOf(label) }))
+}
+
+async function referenceOf(retraining: DeployedRetraining, labels: readonly string[]): Promise<Reference> {
+  const { reference } = retraining.description
+  if (reference === undefined) return { training: [], heldOut: [] }
+  return readReference(isAbsolute(reference) ? reference : join(retraining.folder, reference), labels)
+}
+
+const invalid = (name: string, reason: string) =>
+  new CorunError('invalid-definition', `retraining of "${name}": ${reason}`)

@@ -1,0 +1,49 @@
+/** After training: the candidate enters the store, is judged, and takes over or is put away. */
+import type { CheckedRetraining } from '../core/definition-schema.ts'
+import type { ModelStore } from '../models/model-store.ts'
+import type { Logger } from '../observe/log.ts'
+import { type Decision, decide } from './decide.ts'
+import type { RetrainingRegistry } from './registry.ts'
+import type { RunRecord } from './run-record.ts'
+import type { TrainingDone } from './training-process.ts'
+
+export interface Verdict {
+  decision: Decision
+  candidate: string
+}
+
+/** Never leaves a candidate undecided: one that cannot be loaded is rejected, and the failure goes on. */
+export async function judgeAndSwitch(
+  run: RunRecord,
+  done: TrainingDone,
+  accept: CheckedRetraining['accept'],
+  { models, registry, log }: { models: ModelStore; registry: RetrainingRegistry; log: Logger },
+): Promise<Verdict> {
+  const candidate = await models.addCandidate(run.model, done.candidateFile, {
+    parent: run.parent,
+    runId: run.id,
+    metrics: done.after,
+  })
+  const { sha256 } = candidate
+  const decision = decide(done.before, done.after, accept)
+  const moved = () => models.get(run.model).current !== run.parent
+  if (moved()) {
+    decision.promote = false
+    decision.reasons.unshift('the current version changed while this one was trained')
+  }
+  const why = decision.reasons.join('; ')
+  if (!decision.promote) {
+    await models.rejectCandidate(run.model, sha256, why)
+    return { decision, candidate: sha256 }
+  }
+  try {
+    await registry.switchModel(run.model, candidate, () =>
+      models.commitPromotion(run.model, sha256, { by: run.by, why }),
+    )
+  } catch (error) {
+    log.error({ run: run.id, candidate: sha256, err: error }, 'the candidate was not promoted')
+    await models.rejectCandidate(run.model, sha256, 'it could not be loaded and promoted')
+    throw error
+  }
+  return { decision, candidate: sha256 }
+}

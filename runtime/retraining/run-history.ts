@@ -1,0 +1,56 @@
+/** The last 200 runs in `state/runs.json`. Runs that a killed server left open are closed as `interrupted`. */
+import { join } from 'node:path'
+import { z } from 'zod'
+import { openState } from '../state/state-file.ts'
+import { isOver, type RunRecord, runRecordSchema } from './run-record.ts'
+
+const runsStateSchema = z.object({
+  version: z.literal(1),
+  /** Oldest first. */
+  runs: z.array(runRecordSchema),
+})
+
+export interface RunHistory {
+  /** Newest first. */
+  list(): RunRecord[]
+  /** Adds the run or replaces what was saved of it. */
+  save(run: RunRecord): Promise<void>
+}
+
+export interface RunHistoryOptions {
+  now(): string
+  /** Whether the candidate of a run that was left open has taken over all the same. */
+  wasPromoted(run: RunRecord): boolean
+  /** Runs that are kept. Default 200. */
+  limit?: number
+}
+
+export async function openRunHistory(
+  dataDir: string,
+  { now, wasPromoted, limit = 200 }: RunHistoryOptions,
+): Promise<RunHistory> {
+  const state = await openState(join(dataDir, 'state', 'runs.json'), runsStateSchema, {
+    version: 1,
+    runs: [],
+  })
+  if (!state.data.runs.every(isOver)) {
+    await state.update(({ runs }) => {
+      for (const run of runs) {
+        if (isOver(run)) continue
+        run.state = wasPromoted(run) ? 'promoted' : 'interrupted'
+        run.endedAt = now()
+        run.paused = false
+      }
+    })
+  }
+  return {
+    list: () => state.data.runs.toReversed(),
+    save: run =>
+      state.update(draft => {
+        const at = draft.runs.findIndex(({ id }) => id === run.id)
+        if (at === -1) draft.runs.push(structuredClone(run))
+        else draft.runs[at] = structuredClone(run)
+        draft.runs.splice(0, Math.max(0, draft.runs.length - limit))
+      }),
+  }
+}

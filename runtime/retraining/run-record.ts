@@ -1,0 +1,77 @@
+/** A retraining run as it is recorded and shown. */
+import { z } from 'zod'
+import { evaluationSchema } from '../core/messages.ts'
+
+const metricsSchema = z.object({ heldOut: evaluationSchema, reference: evaluationSchema })
+
+/** Runs in one of these states are over. */
+const endStates = ['promoted', 'rejected', 'failed', 'cancelled', 'interrupted'] as const
+export type EndState = (typeof endStates)[number]
+
+export const runRecordSchema = z.object({
+  id: z.string(),
+  function: z.string(),
+  /** `<function>.<model name>`. */
+  model: z.string(),
+  by: z.enum(['operator', 'schedule']),
+  state: z.enum(['queued', 'preparing', 'training', 'evaluating', ...endStates]),
+  paused: z.boolean(),
+  /** ISO 8601. */
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+  /** From start to end. */
+  seconds: z.number().nullable(),
+  /** Content hash of the version that training started from. */
+  parent: z.string(),
+  /** Pictures: samples on both sides of the split, reference pictures likewise. */
+  samples: z.object({
+    training: z.int(),
+    heldOut: z.int(),
+    reference: z.int(),
+    referenceHeldOut: z.int(),
+  }),
+  progress: z
+    .object({
+      epoch: z.int(),
+      epochs: z.int(),
+      step: z.int(),
+      steps: z.int(),
+      loss: z.number(),
+      stepMs: z.number(),
+    })
+    .nullable(),
+  /** Mean training loss of each epoch. */
+  losses: z.array(z.number()),
+  epochSeconds: z.array(z.number()),
+  peakMemoryBytes: z.int().nullable(),
+  before: metricsSchema.nullable(),
+  after: metricsSchema.nullable(),
+  decision: z.object({ promote: z.boolean(), reasons: z.array(z.string()) }).nullable(),
+  /** Content hash of the candidate. */
+  candidate: z.string().nullable(),
+  error: z.object({ code: z.string(), message: z.string() }).nullable(),
+})
+export type RunRecord = z.output<typeof runRecordSchema>
+
+export const isOver = ({ state }: RunRecord): boolean => endStates.some(end => end === state)
+
+export type NewRun = Pick<RunRecord, 'id' | 'function' | 'model' | 'by' | 'startedAt' | 'parent' | 'samples'>
+
+export function newRun(fields: NewRun): RunRecord {
+  return {
+    ...fields,
+    state: 'queued',
+    paused: false,
+    endedAt: null,
+    seconds: null,
+    progress: null,
+    losses: [],
+    epochSeconds: [],
+    peakMemoryBytes: null,
+    before: null,
+    after: null,
+    decision: null,
+    candidate: null,
+    error: null,
+  }
+}

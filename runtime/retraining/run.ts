@@ -1,0 +1,140 @@
+/** One run from its job to its end state. Which run may start, and what is kept of it, is in retraining.ts. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CheckedRetraining } from '../core/definition-schema.ts'
+import { serializeError } from '../core/errors.ts'
+import type { TrainerEvent, TrainerJob } from '../core/messages.ts'
+import type { ModelStore } from '../models/model-store.ts'
+import type { Logger } from '../observe/log.ts'
+import { makeFolder, writeDurably } from '../state/durable-file.ts'
+import type { LaunchTrainer } from '../training/launch.ts'
+import { judgeAndSwitch } from './promote.ts'
+import type { RetrainingRegistry } from './registry.ts'
+import type { EndState, RunRecord } from './run-record.ts'
+import { startTraining, type TrainingProcess } from './training-process.ts'
+
+export interface RunContext {
+  models: ModelStore
+  registry: RetrainingRegistry
+  launchTrainer: LaunchTrainer
+  /** Told when a trainer runs and when it does not: the server changes its operating point. */
+  onTraining(active: boolean): void | Promise<void>
+  log: Logger
+  /** Saves the record as it stands. */
+  save(run: RunRecord): Promise<void>
+  /** How long a trainer may take to stop. Unit: ms. */
+  stopGraceMs: number
+}
+
+export interface Run {
+  readonly record: RunRecord
+  pause(): void
+  resume(): void
+  /** False when it is too late: the candidate is taking over. */
+  stop(endState: 'cancelled' | 'interrupted'): boolean
+  /** Resolves when the record is in an end state and saved. Never rejects. */
+  readonly finished: Promise<void>
+}
+
+/** Starts a run whose record has been saved. `folder` is the run's own and goes with it. */
+export function startRun(
+  record: RunRecord,
+  job: TrainerJob,
+  folder: string,
+  accept: CheckedRetraining['accept'],
+  context: RunContext,
+): Run {
+  const { log, save, stopGraceMs } = context
+  let trainer: TrainingProcess | undefined
+  let stopAs: 'cancelled' | 'interrupted' | undefined
+  let switching = false
+
+  const onEvent = (event: TrainerEvent) => {
+    const nextEpoch = event.type === 'progress' && event.epoch !== record.progress?.epoch
+    applyEvent(record, event)
+    if (event.type === 'ready') {
+      log.info({ run: record.id, ...event }, 'training has begun')
+      // Commands that came before the trainer listened.
+      if (record.paused) trainer?.pause()
+    }
+    if (event.type === 'ready' || event.type === 'evaluating' || nextEpoch) {
+      save(record).catch(error => log.error({ run: record.id, err: error }, 'a run could not be saved'))
+    }
+  }
+
+  const train = async () => {
+    record.state = 'preparing'
+    await makeFolder(folder)
+    const jobFile = join(folder, 'job.json')
+    await writeDurably(jobFile, JSON.stringify(job))
+    await context.onTraining(true)
+    try {
+      if (stopAs !== undefined) return { type: 'stopped' } as const
+      trainer = startTraining(context.launchTrainer, jobFile, onEvent)
+      return await trainer.outcome
+    } finally {
+      await context.onTraining(false)
+    }
+  }
+
+  const runToEnd = async (): Promise<EndState> => {
+    const outcome = await train()
+    if (stopAs !== undefined || outcome.type === 'stopped') return stopAs ?? 'interrupted'
+    if (outcome.type === 'failed') throw outcome.error
+    switching = true
+    const { decision, candidate } = await judgeAndSwitch(record, outcome.done, accept, context)
+    record.decision = decision
+    record.candidate = candidate
+    return decision.promote ? 'promoted' : 'rejected'
+  }
+
+  const finish = async () => {
+    let end: EndState = 'failed'
+    try {
+      end = await runToEnd()
+    } catch (error) {
+      const { code, message } = serializeError(error, 'internal-error')
+      record.error = { code, message }
+      log.error({ run: record.id, err: error }, 'retraining failed; the version before serves on')
+    }
+    await rm(folder, { recursive: true, force: true }).catch(() => undefined)
+    record.state = end
+    record.paused = false
+  }
+
+  return {
+    record,
+    pause() {
+      record.paused = true
+      trainer?.pause()
+    },
+    resume() {
+      record.paused = false
+      trainer?.resume()
+    },
+    stop(endState) {
+      if (switching) return false
+      stopAs ??= endState
+      trainer?.stop(stopGraceMs)
+      return true
+    },
+    finished: finish(),
+  }
+}
+
+/** What the trainer says, into the record. */
+function applyEvent(record: RunRecord, event: TrainerEvent): void {
+  if (event.type === 'ready') record.state = 'training'
+  if (event.type === 'evaluating') record.state = 'evaluating'
+  if (event.type === 'progress') {
+    const { type: _, ...progress } = event
+    record.progress = progress
+  }
+  if (event.type === 'done') {
+    record.losses = event.losses
+    record.epochSeconds = event.epochSeconds
+    record.peakMemoryBytes = event.peakMemoryBytes
+    record.before = event.before
+    record.after = event.after
+  }
+}

@@ -1,0 +1,253 @@
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { CorunError } from '../../runtime/core/errors.ts'
+import { createHarness, type HarnessOptions, modelId } from './harness.ts'
+
+const test = suite('retraining')
+const folders: string[] = []
+const better = 'ready progress=1 progress=2 evaluating done=0.8,0.95,0.985'
+
+async function harness(script: string, options?: HarnessOptions) {
+  const made = await createHarness(script, options)
+  folders.push(made.dataDir)
+  return made
+}
+test.after(async () => {
+  for (const folder of folders) await rm(folder, { recursive: true, force: true })
+})
+
+async function codeOf(work: () => unknown): Promise<string> {
+  try {
+    await work()
+  } catch (error) {
+    if (error instanceof CorunError) return error.code
+    throw error
+  }
+  return 'none'
+}
+
+test('a better candidate is promoted, and the record tells all of it', async () => {
+  const told: boolean[] = []
+  const { run, models, switched, dataDir } = await harness(better, {
+    onTraining: active => void told.push(active),
+  })
+  const parent = models.get(modelId).current
+  const record = await run()
+  assert.is(record?.state, 'promoted')
+  assert.is(record?.error, null)
+  assert.is(record?.parent, parent)
+  assert.equal(record?.losses, [0.6, 0.4])
+  assert.is(record?.before?.heldOut.accuracy, 0.8)
+  assert.is(record?.after?.heldOut.accuracy, 0.95)
+  assert.match(record?.decision?.reasons.join() ?? '', 'gain 0.150')
+  assert.ok((record?.seconds ?? 0) > 0 && record?.endedAt)
+  assert.is((record?.samples.training ?? 0) + (record?.samples.heldOut ?? 0), 60)
+  assert.is(models.get(modelId).current, record?.candidate)
+  assert.equal(switched, [record?.candidate])
+  assert.equal(told, [true, false])
+  assert.equal(await readdir(join(dataDir, 'runs')), [])
+  const version = models.get(modelId).versions.find(({ sha256 }) => sha256 === record?.candidate)
+  assert.is(version?.runId, record?.id)
+  assert.is(version?.metrics?.heldOut.accuracy, 0.95)
+})
+
+test('a candidate that forgot the reference set is rejected, and the old version serves', async () => {
+  const { run, models, switched } = await harness('ready evaluating done=0.8,0.95,0.9')
+  const parent = models.get(modelId).current
+  const record = await run()
+  assert.is(record?.state, 'rejected')
+  assert.match(record?.decision?.reasons[0] ?? '', 'lost 0.090')
+  assert.is(models.get(modelId).current, parent)
+  assert.equal(switched, [])
+  assert.is(models.get(modelId).versions.at(-1)?.state, 'rejected')
+})
+
+test('a candidate that does not load leaves the old version serving, and the run failed', async () => {
+  const { run, models } = await harness(better, {
+    switchModel: () => Promise.reject(new CorunError('model-load-failed', 'no memory')),
+  })
+  const parent = models.get(modelId).current
+  const record = await run()
+  assert.is(record?.state, 'failed')
+  assert.is(record?.error?.code, 'model-load-failed')
+  assert.is(models.get(modelId).current, parent)
+  assert.is(models.get(modelId).versions.at(-1)?.state, 'rejected')
+})
+
+test('a candidate does not replace a version that came while it was trained', async () => {
+  const { retraining, models, dataDir, event } = await harness(
+    'ready wait=resume evaluating done=0.8,0.95,0.99',
+  )
+  const ready = event('ready')
+  await retraining.start('scene')
+  await ready
+  await writeFile(join(dataDir, 'base.onnx'), 'other architecture')
+  await models.adopt(modelId, join(dataDir, 'base.onnx'))
+  const adopted = models.get(modelId).current
+  retraining.resume('scene')
+  await retraining.idle()
+  const record = retraining.get('scene').runs[0]
+  assert.is(record?.state, 'rejected')
+  assert.match(record?.decision?.reasons[0] ?? '', 'changed while')
+  assert.is(models.get(modelId).current, adopted)
+})
+
+test('one run at a time: a second start is refused with the name of the first', async () => {
+  const { retraining, event } = await harness('ready wait=resume evaluating done=0.8,0.9,0.99')
+  const ready = event('ready')
+  const [first, second] = await Promise.allSettled([retraining.start('scene'), retraining.start('other')])
+  assert.is(first.status, 'fulfilled')
+  assert.is(second.status, 'rejected')
+  if (second.status === 'rejected') assert.match(second.reason.message, '"scene" is running')
+  await ready
+  assert.is(retraining.get('scene').active?.state, 'training')
+  assert.is(await codeOf(() => retraining.start('scene')), 'retraining-conflict')
+  assert.is(await codeOf(() => retraining.pause('other')), 'retraining-conflict')
+  retraining.resume('scene')
+  await retraining.idle()
+  assert.is(retraining.get('scene').runs.length, 1)
+  assert.is(retraining.get('other').runs.length, 0)
+})
+
+test('a pause and a resume reach the trainer, and show', async () => {
+  const { retraining, event } = await harness('ready wait=pause progress=1 wait=resume done=0.8,0.9,0.99')
+  const ready = event('ready')
+  const progress = event('progress')
+  await retraining.start('scene')
+  await ready
+  assert.ok(retraining.pause('scene').paused)
+  await progress
+  assert.ok(retraining.get('scene').active?.paused)
+  assert.not.ok(retraining.resume('scene').paused)
+  await retraining.idle()
+  assert.is(retraining.get('scene').runs[0]?.state, 'promoted')
+})
+
+test('a cancelled run ends as cancelled, and the next one works', async () => {
+  const { retraining, event, run, models } = await harness('ready wait=resume done=0.8,0.9,0.99')
+  const ready = event('ready')
+  const parent = models.get(modelId).current
+  await retraining.start('scene')
+  await ready
+  retraining.cancel('scene')
+  await retraining.idle()
+  assert.is(retraining.get('scene').runs[0]?.state, 'cancelled')
+  assert.is(models.get(modelId).current, parent)
+  assert.is(await codeOf(() => retraining.cancel('scene')), 'retraining-conflict')
+  const next = event('ready')
+  const second = run()
+  await next
+  retraining.resume('scene')
+  assert.is((await second)?.state, 'promoted')
+})
+
+test('a trainer that does not stop in time is killed, and its run is cancelled all the same', async () => {
+  const { retraining, event } = await harness('ready deaf', { stopGraceMs: 50 })
+  const ready = event('ready')
+  await retraining.start('scene')
+  await ready
+  retraining.cancel('scene')
+  await retraining.idle()
+  assert.is(retraining.get('scene').runs[0]?.state, 'cancelled')
+})
+
+test('kill -9 of the trainer: the run is failed, the signal is named, and the next one works', async () => {
+  const { retraining, event, pids, run, models } = await harness('ready wait=resume done=0.8,0.9,0.99')
+  const parent = models.get(modelId).current
+  const ready = event('ready')
+  await retraining.start('scene')
+  await ready
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await retraining.idle()
+  const record = retraining.get('scene').runs[0]
+  assert.is(record?.state, 'failed')
+  assert.is(record?.error?.code, 'trainer-failed')
+  assert.match(record?.error?.message ?? '', 'SIGKILL')
+  assert.is(models.get(modelId).current, parent)
+  const next = event('ready')
+  const second = run()
+  await next
+  retraining.resume('scene')
+  assert.is((await second)?.state, 'promoted')
+})
+
+for (const [script, code, text] of [
+  ['ready die=SIGABRT', 'trainer-failed', 'the engine is out of words'],
+  ['exit=3', 'trainer-failed', 'exit code 3'],
+  ['exit=0', 'trainer-failed', 'exit code 0'],
+  ['fail', 'not-trainable', 'no rule for Foo'],
+] as const) {
+  test(`a trainer that ends with "${script}" fails its run as ${code}`, async () => {
+    const record = await (await harness(script)).run()
+    assert.is(record?.state, 'failed')
+    assert.is(record?.error?.code, code)
+    assert.match(record?.error?.message ?? '', text)
+  })
+}
+
+test('too few samples are refused before anything starts', async () => {
+  const { retraining, pids } = await harness(better, { samples: 10 })
+  assert.is(await codeOf(() => retraining.start('scene')), 'too-few-samples')
+  assert.equal(pids, [])
+  assert.equal(retraining.get('scene').runs, [])
+  assert.is(retraining.active(), undefined)
+})
+
+test('what has no retraining is refused by code', async () => {
+  const { retraining } = await harness(better)
+  for (const name of ['plain', 'nothing']) {
+    assert.is(await codeOf(() => retraining.start(name)), 'unknown-retraining')
+    assert.is(await codeOf(() => retraining.get(name)), 'unknown-retraining')
+  }
+  assert.equal(
+    retraining.list().map(view => view.function),
+    ['scene', 'other'],
+  )
+})
+
+test('a stop of the server interrupts the run between steps, and nothing starts after', async () => {
+  const { retraining, event } = await harness('ready wait=resume done=0.8,0.9,0.99')
+  const ready = event('ready')
+  await retraining.start('scene')
+  await ready
+  await retraining.close()
+  assert.is(retraining.get('scene').runs[0]?.state, 'interrupted')
+  assert.is(await codeOf(() => retraining.start('scene')), 'shutting-down')
+})
+
+test('a run that a killed server left open is interrupted, or promoted when its promotion was committed', async () => {
+  const first = await harness('ready wait=resume done=0.8,0.9,0.99')
+  const ready = first.event('ready')
+  const { id } = await first.retraining.start('scene')
+  await ready
+  // What a kill -9 of the server leaves is what is on disk at this moment.
+  const second = await harness(better, { dataDir: first.dataDir })
+  assert.is(second.retraining.get('scene').runs[0]?.state, 'interrupted')
+
+  const parent = second.models.get(modelId).current
+  const { sha256 } = await second.models.addCandidate(modelId, Buffer.from('committed'), {
+    parent,
+    runId: 'r2',
+  })
+  await second.models.commitPromotion(modelId, sha256, { by: 'schedule', why: '' })
+  const record = {
+    ...(second.retraining.get('scene').runs[0] ?? {}),
+    id: 'r2',
+    state: 'evaluating',
+    endedAt: null,
+  }
+  const stateFile = join(first.dataDir, 'state', 'runs.json')
+  await writeFile(stateFile, JSON.stringify({ version: 1, runs: [record] }))
+  await mkdir(join(first.dataDir, 'runs', 'r2'), { recursive: true })
+  const third = await harness(better, { dataDir: first.dataDir })
+  assert.is(third.retraining.get('scene').runs[0]?.state, 'promoted')
+  assert.equal(await readdir(join(first.dataDir, 'runs')), [])
+
+  first.retraining.cancel('scene')
+  await first.retraining.idle()
+  assert.is(first.retraining.get('scene').runs[0]?.id, id)
+})
+
+test.run()
