@@ -1,0 +1,236 @@
+/**
+ * From a function's name and a request to an answer: admission, the slot, the deployment that is held while
+ * the request runs, and one record of how it ended. Leaves HTTP to http/ and what a handler does to worker/.
+ */
+import type { Clock } from '../core/clock.ts'
+import type { Deployment } from '../core/deployment.ts'
+import { CorunError, deserializeError, type ErrorCode } from '../core/errors.ts'
+import type {
+  InvocationAnswer,
+  InvocationRequest,
+  PoolReply,
+  PoolResults,
+  PoolTask,
+} from '../core/messages.ts'
+import { admit, retryAfterSeconds } from './admission.ts'
+import { createSlotQueue, type WorkStart } from './slot-queue.ts'
+
+/** A deployment that stays loaded until it is released. */
+export interface DeploymentLease {
+  deployment: Deployment
+  release(): void
+}
+
+export interface DispatcherOptions {
+  slots: number
+  queueLimit: number
+  clock: Clock
+  /** The deployment that serves `name` now. Throws `unknown-function` or `function-unavailable`. */
+  deployed(name: string): Deployment
+  /** The same, held until it is released. */
+  acquire(name: string): DeploymentLease
+  run<Type extends PoolTask['type']>(task: Extract<PoolTask, { type: Type }>): Promise<PoolReply<Type>>
+  /** Told once for every request, however it ended. */
+  onEnd(end: InvocationEnd): void
+}
+
+export interface InvocationEnd {
+  function: string
+  requestId: string
+  deployment: string | undefined
+  outcome: 'ok' | ErrorCode
+  queueMs: number
+  runMs: number
+  error?: unknown
+}
+
+export interface Invocation {
+  answer: InvocationAnswer
+  deployment: Deployment
+  queueMs: number
+  /** In the thread, decoding included. */
+  runMs: number
+}
+
+export interface FunctionCounters {
+  /** Requests that were answered, however. */
+  ended: number
+  /** Those among them that were not answered with a result. */
+  failed: number
+  /** Waiting and running. */
+  inFlight: number
+}
+
+export interface DispatcherStats {
+  slots: number
+  running: number
+  queued: number
+  queueLimit: number
+}
+
+export interface Dispatcher {
+  /** Throws what `invoke` would refuse with at once: asked before a body is read. A refusal is the request's end. */
+  admit(name: string, requestId: string): void
+  invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation>
+  /** Decodes a picture as `name` would, in a slot like any request. */
+  checkImage(name: string, body: Uint8Array): Promise<PoolResults['check-image']>
+  /** Takes effect for what starts from now on; what runs is left alone. */
+  setSlots(slots: number): void
+  /** Of one function, since the start. */
+  counters(name: string): FunctionCounters
+  stats(): DispatcherStats
+  /** Admits nothing more; resolves when every request that was admitted has ended. */
+  drain(): Promise<void>
+}
+
+const beginning = (name: string, requestId: string): InvocationEnd => ({
+  function: name,
+  requestId,
+  deployment: undefined,
+  outcome: 'ok',
+  queueMs: 0,
+  runMs: 0,
+})
+
+function blame(end: InvocationEnd, error: unknown): void {
+  end.outcome = error instanceof CorunError ? error.code : 'internal-error'
+  end.error = error
+}
+
+/** Weight of the newest run in the moving mean that Retry-After is estimated from. */
+const newestRunWeight = 0.1
+
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const queue = createSlotQueue(options.slots, options.clock)
+  const inFlight = new Map<string, number>()
+  const ended = new Map<string, { ended: number; failed: number }>()
+  let draining = false
+  let meanRunMs = 50
+
+  function assertAdmitted(name: string): Deployment {
+    const deployment = options.deployed(name)
+    const { maxInFlight } = deployment.description
+    const { slots, running, queued } = queue
+    const functionInFlight = inFlight.get(name) ?? 0
+    const { queueLimit } = options
+    const admission = admit({ slots, running, queued, queueLimit, functionInFlight, maxInFlight, draining })
+    switch (admission) {
+      case 'run':
+      case 'queue':
+        return deployment
+      case 'shutting-down':
+        throw new CorunError(admission, 'the server takes no new requests')
+      case 'function-busy':
+        throw new CorunError(
+          admission,
+          `function "${name}" has ${functionInFlight} requests in flight, its maxInFlight`,
+          { details: { retryAfter: retryAfterSeconds(0, slots, meanRunMs) } },
+        )
+      case 'saturated':
+        throw new CorunError(admission, `${running} requests run and ${queued} wait; no more may wait`, {
+          details: { retryAfter: retryAfterSeconds(queued, slots, meanRunMs) },
+        })
+    }
+  }
+
+  async function inSlot<T>(
+    name: string,
+    work: (deployment: Deployment, start: WorkStart) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const { timeoutMs } = assertAdmitted(name).description
+    inFlight.set(name, (inFlight.get(name) ?? 0) + 1)
+    const onLeave = () => {
+      const left = (inFlight.get(name) ?? 1) - 1
+      if (left > 0) inFlight.set(name, left)
+      else inFlight.delete(name)
+    }
+    const held = async (start: WorkStart) => {
+      // Taken when the run begins, not on arrival: a request that waited out a swap runs on the new deployment.
+      const lease = options.acquire(name)
+      try {
+        return await work(lease.deployment, start)
+      } finally {
+        lease.release()
+      }
+    }
+    return queue.submit(held, { timeoutMs, name, signal, onLeave })
+  }
+
+  function resultOf<Type extends PoolTask['type']>(reply: PoolReply<Type>): PoolResults[Type] {
+    if (!reply.ok) throw deserializeError(reply.error)
+    return reply.result
+  }
+
+  async function invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation> {
+    const arrivedAt = options.clock.monotonic()
+    const end = beginning(name, request.requestId)
+    try {
+      return await inSlot(
+        name,
+        async (deployment, { queueMs, remainingMs }) => {
+          end.deployment = deployment.id
+          end.queueMs = queueMs
+          const reply = await options.run({ type: 'invoke', deployment, request, remainingMs })
+          end.runMs = reply.runMs
+          meanRunMs += newestRunWeight * (reply.runMs - meanRunMs)
+          return { answer: resultOf(reply), deployment, queueMs, runMs: reply.runMs }
+        },
+        signal,
+      )
+    } catch (error) {
+      blame(end, error)
+      // A deadline can pass while the request still waits, or while it runs: then the run has not been told yet.
+      const elapsedMs = options.clock.monotonic() - arrivedAt
+      if (end.deployment === undefined) end.queueMs = elapsedMs
+      else if (end.runMs === 0) end.runMs = elapsedMs - end.queueMs
+      throw error
+    } finally {
+      conclude(end)
+    }
+  }
+
+  function conclude(end: InvocationEnd): void {
+    const { function: name, outcome } = end
+    const counted = ended.get(name) ?? { ended: 0, failed: 0 }
+    counted.ended += 1
+    if (outcome !== 'ok') counted.failed += 1
+    ended.set(name, counted)
+    options.onEnd(end)
+  }
+
+  return {
+    admit(name, requestId) {
+      try {
+        assertAdmitted(name)
+      } catch (error) {
+        const end = beginning(name, requestId)
+        blame(end, error)
+        // Names that nobody deployed are the callers' inventions: they must not become counters.
+        if (end.outcome !== 'unknown-function') conclude(end)
+        throw error
+      }
+    },
+    invoke,
+    checkImage: (name, body) =>
+      inSlot(name, async deployment => {
+        const { input } = deployment.description
+        if (input.kind !== 'image') {
+          throw new CorunError('unsupported-media-type', `function "${name}" takes no pictures`)
+        }
+        return resultOf(await options.run({ type: 'check-image', input, body }))
+      }),
+    setSlots: queue.setSlots,
+    counters: name => ({ ended: 0, failed: 0, ...ended.get(name), inFlight: inFlight.get(name) ?? 0 }),
+    stats: () => ({
+      slots: queue.slots,
+      running: queue.running,
+      queued: queue.queued,
+      queueLimit: options.queueLimit,
+    }),
+    drain: () => {
+      draining = true
+      return queue.idle()
+    },
+  }
+}

@@ -1,0 +1,56 @@
+/** The HTTP surface: which routes there are, and what every request and every error has in common. */
+import { Hono } from 'hono'
+import { CorunError } from '../core/errors.ts'
+import { requireAdmin } from './admin.ts'
+import { apiFunctions } from './api-functions.ts'
+import { apiModels } from './api-models.ts'
+import { apiRetraining } from './api-retraining.ts'
+import type { HttpContext, HttpEnv } from './context.ts'
+import { functionUrl } from './function-url.ts'
+import { problemOf, toCorunError } from './problem.ts'
+import { requestId } from './request-id.ts'
+import { sameOrigin } from './same-origin.ts'
+
+/**
+ * The application over the rest of the system; it holds no port, so tests call `app.request(...)`.
+ *
+ * @example
+ * const response = await createApp(context).request('/healthz')
+ */
+export function createApp(context: HttpContext): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>()
+
+  app.onError((thrown, c) => {
+    const error = toCorunError(thrown)
+    const { status, headers, body } = problemOf(error, c.get('requestId'))
+    if (error.code === 'internal-error') {
+      context.log.error({ requestId: c.get('requestId'), err: thrown }, 'unexpected error in a route')
+    }
+    return new Response(JSON.stringify(body), {
+      status,
+      headers: { ...headers, 'x-request-id': c.get('requestId') },
+    })
+  })
+  app.notFound(c => {
+    throw new CorunError('unknown-route', `there is nothing at ${c.req.method} ${c.req.path}`)
+  })
+
+  app.use(requestId)
+  app.route('/fn', functionUrl(context))
+
+  app.use('/api/*', sameOrigin, requireAdmin(context.config.adminToken))
+  app.route('/api/functions', apiFunctions(context))
+  app.route('/api/models', apiModels(context))
+  app.route('/api/retraining', apiRetraining(context))
+  app.get('/api/profile', c => c.json(context.profile()))
+
+  app.get('/healthz', c => c.json({ status: 'ok' }))
+  app.get('/readyz', c => {
+    const reason = context.notReady()
+    return reason === undefined ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reason }, 503)
+  })
+  app.get('/metrics', async c =>
+    c.body(await context.metrics.text(), 200, { 'content-type': context.metrics.contentType }),
+  )
+  return app
+}

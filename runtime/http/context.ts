@@ -1,0 +1,39 @@
+/** What the routes need of the rest of the system, as interfaces: tests of routes bring their own. */
+import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
+import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { Logger } from '../observe/log.ts'
+import type { ModelControl } from '../retraining/model-control.ts'
+import type { Retraining } from '../retraining/retraining.ts'
+import type { SampleStore } from '../samples/sample-store.ts'
+
+/** A function as `GET /api/functions` shows it. */
+export interface FunctionView {
+  name: string
+  state: string
+  deployment?: Deployment | undefined
+  lastError?: { code: string; message: string; at: string } | undefined
+  retraining?: DeployedRetraining | undefined
+}
+
+export interface HttpContext {
+  dispatcher: Dispatcher
+  functions: { list(): FunctionView[]; get(name: string): FunctionView | undefined }
+  retraining: Pick<Retraining, 'list' | 'get' | 'start' | 'pause' | 'resume' | 'cancel'>
+  models: ModelControl
+  samples: Pick<SampleStore, 'add'>
+  metrics: { text(): Promise<string>; contentType: string }
+  /** The profile in force and why these limits. */
+  profile(): object
+  /** Why the server is not ready; undefined when it is. */
+  notReady(): string | undefined
+  config: { adminToken: string | undefined; bodyLimit: number }
+  log: Logger
+}
+
+/** Values that middleware sets for the handlers after it. */
+export interface HttpVariables {
+  requestId: string
+}
+export interface HttpEnv {
+  Variables: HttpVariables
+}

@@ -1,0 +1,26 @@
+/** A function as people and programs see it: in `GET /api/functions` and in `corun functions`. */
+import type { FunctionView } from './context.ts'
+
+export type FunctionListing = ReturnType<typeof describeFunction>
+
+export function describeFunction({ name, state, deployment, lastError, retraining }: FunctionView) {
+  return {
+    name,
+    url: `/fn/${name}`,
+    state,
+    version: deployment?.id,
+    description: deployment?.description.description,
+    input: deployment?.description.input,
+    output: deployment?.description.outputSchema,
+    timeoutMs: deployment?.description.timeoutMs,
+    maxInFlight: deployment?.description.maxInFlight,
+    models: Object.entries(deployment?.models ?? {}).map(([key, { id, sha256, labels }]) => ({
+      name: key,
+      id,
+      version: sha256,
+      labels,
+    })),
+    retraining: retraining?.description,
+    lastError,
+  }
+}
