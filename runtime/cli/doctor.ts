@@ -1,0 +1,92 @@
+/** `corun doctor`: what this box offers, what Corun chose and why, and what is wrong. */
+import { availableParallelism, cpus } from 'node:os'
+import type { Config } from '../core/config.ts'
+import { packageVersion } from '../core/package-root.ts'
+import { memoryBudgetBytes } from '../device/memory.ts'
+import { findLowPriority } from '../device/priority.ts'
+import { selectProvider } from '../device/provider.ts'
+import { describeFunction, type FunctionListing } from '../http/function-view.ts'
+import { createLogger } from '../observe/log.ts'
+import { withServerOr } from './client.ts'
+import { command } from './command.ts'
+import { openSystem, providerMemory } from './system.ts'
+
+interface Finding {
+  name: string
+  /** False where something needs the operator. */
+  ok: boolean
+  found: string
+}
+
+export default command({
+  name: 'doctor',
+  description: 'Say what this box offers, what was chosen and why, and what is wrong',
+  async run({ config, json }) {
+    const findings = [...(await findingsOfBox(config)), ...(await findingsOfSystem(config))]
+    process.stdout.write(
+      json
+        ? `${JSON.stringify({ findings })}\n`
+        : findings
+            .map(({ name, ok, found }) => `${ok ? 'ok  ' : 'LOOK'}  ${name.padEnd(20)} ${found}\n`)
+            .join(''),
+    )
+    return findings.every(({ ok }) => ok) ? 0 : 1
+  },
+})
+
+async function findingsOfBox(config: Config): Promise<Finding[]> {
+  const { provider, reason } = await selectProvider(config.provider, providerMemory(config))
+  const asked = config.provider === 'auto' || config.provider === provider
+  const priority = findLowPriority()
+  const budget = config.memoryBudget ?? memoryBudgetBytes()
+  return [
+    { name: 'versions', ok: true, found: `corun ${packageVersion}, Node ${process.version}` },
+    { name: 'processor', ok: true, found: `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores` },
+    { name: 'execution provider', ok: asked, found: `${provider} (${reason})` },
+    { name: 'memory budget', ok: true, found: `${Math.round(budget / 2 ** 20)} MiB` },
+    {
+      name: 'training priority',
+      ok: priority !== 'none',
+      found: {
+        'idle-class': 'idle scheduling class',
+        nice: 'nice 19',
+        none: 'none: training competes with requests',
+      }[priority],
+    },
+  ]
+}
+
+interface SystemFacts {
+  functions: FunctionListing[]
+  profile: { reason?: string; profile?: unknown }
+}
+
+async function findingsOfSystem(config: Config): Promise<Finding[]> {
+  const { functions, profile } = await withServerOr<SystemFacts>(
+    config,
+    async client => ({
+      functions: (await client.get<{ functions: FunctionListing[] }>('/api/functions')).functions,
+      profile: await client.get('/api/profile'),
+    }),
+    async () => {
+      const system = await openSystem(config, createLogger('silent'))
+      try {
+        await system.start()
+        return { functions: system.registry.list().map(describeFunction), profile: system.profile() }
+      } finally {
+        await system.close()
+      }
+    },
+  )
+  return [
+    { name: 'profile', ok: profile.profile !== undefined, found: profile.reason ?? '' },
+    ...functions.map(({ name, state, version, lastError }) => ({
+      name: `function ${name}`,
+      ok: state === 'ready' && lastError === undefined,
+      found:
+        lastError === undefined
+          ? `${state}, version ${version}`
+          : `${state}, ${lastError.code}: ${lastError.message}`,
+    })),
+  ]
+}

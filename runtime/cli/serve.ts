@@ -1,0 +1,37 @@
+/** `corun serve`: the system behind its port until a signal, then an orderly stop. */
+import { createApp } from '../http/app.ts'
+import { listen } from '../http/server.ts'
+import { createLogger } from '../observe/log.ts'
+import { command } from './command.ts'
+import { openSystem } from './system.ts'
+
+export default command({
+  name: 'serve',
+  description: 'Serve the functions over HTTP until SIGTERM or SIGINT',
+  async run({ config }) {
+    const log = createLogger(config.logLevel)
+    const stopped = new Promise<NodeJS.Signals>(resolve => {
+      process.on('SIGTERM', resolve)
+      process.on('SIGINT', resolve)
+    })
+    const system = await openSystem(config, log)
+    let closed: Promise<void> | undefined
+    try {
+      const { adminToken, bodyLimit } = config
+      const app = createApp({ ...system, functions: system.registry, config: { adminToken, bodyLimit }, log })
+      const server = await listen(app, config)
+      await system.announce(server.url)
+      await system.start()
+      process.stdout.write(`corun is ready at ${server.url}\n`)
+
+      const signal = await stopped
+      log.info({ signal }, 'stopping: requests in flight are answered')
+      closed = server.close()
+    } finally {
+      // Whatever happened: threads may be inside the engine, and only this waits for them.
+      await system.close()
+    }
+    await closed
+    return 0
+  },
+})

@@ -1,0 +1,210 @@
+/**
+ * The system without its port: everything from the data directory to the dispatcher, wired once. `serve` puts
+ * HTTP in front of it; `retrain`, `functions` and `models` use it by themselves.
+ */
+import { join } from 'node:path'
+import { systemClock } from '../core/clock.ts'
+import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
+import { CorunError } from '../core/errors.ts'
+import { findLowPriority, withLowPriority } from '../device/priority.ts'
+import { selectProvider } from '../device/provider.ts'
+import { threadsFor } from '../device/session.ts'
+import { createDispatcher, type Dispatcher, type InvocationEnd } from '../dispatch/dispatcher.ts'
+import { openModelStore } from '../models/model-store.ts'
+import type { Logger } from '../observe/log.ts'
+import { createMetrics, type Metrics } from '../observe/metrics.ts'
+import { createPool } from '../pool/pool.ts'
+import { presentKey } from '../profiling/present-key.ts'
+import type { ProfileKey } from '../profiling/profile.ts'
+import { findProfile, type ProfileInForce } from '../profiling/store.ts'
+import { createRegistry, type Registry } from '../registry/registry.ts'
+import { createModelControl, type ModelControl } from '../retraining/model-control.ts'
+import { createRetraining, type Retraining } from '../retraining/retraining.ts'
+import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
+import { createSchedule, type Schedule } from '../schedule/schedule.ts'
+import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
+import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
+
+export interface System {
+  config: Config
+  dispatcher: Dispatcher
+  registry: Registry
+  retraining: Retraining
+  models: ModelControl
+  samples: SampleStore
+  metrics: Metrics
+  provider: Provider
+  /** The key that a profile measured now would have. */
+  profileKey(): ProfileKey
+  /** The profile in force, the limits that follow from it, and why. */
+  profile(): object
+  notReady(): string | undefined
+  /** Tells others, through the data directory, where this system listens. */
+  announce(url: string): Promise<void>
+  /** Deploys every function and starts the schedules. */
+  start(): Promise<void>
+  /** Takes no new requests, answers those in flight, stops a run between steps, and only then ends the threads. */
+  close(): Promise<void>
+}
+
+/** Opens everything. Throws `data-in-use` when another process holds the data directory. */
+export async function openSystem(config: Config, log: Logger): Promise<System> {
+  const lock = await lockDataDirectory(config.data, { url: 'not listening', clock: systemClock })
+  try {
+    return await wire(config, log, lock)
+  } catch (error) {
+    await lock.release()
+    throw error
+  }
+}
+
+async function wire(config: Config, log: Logger, lock: DataLock): Promise<System> {
+  const { provider, reason } = await selectProvider(config.provider, providerMemory(config))
+  log.info({ provider, reason }, 'execution provider')
+  const store = await openModelStore({ dataDir: config.data, log })
+  // Which models there are is known only after the functions have been loaded, in threads: their number comes from
+  // the profile of this device, and whether that profile fits the models is checked in start().
+  let inForce = await findProfile(config.profiles, presentKey(provider, {}))
+  const { alone, besideTraining } = inForce.points
+  const threads = threadsFor(provider, Math.max(alone.threads, besideTraining.threads))
+  const pool = createPool({
+    threads,
+    intraOpThreads: alone.intraOpThreads,
+    provider,
+    logLevel: config.logLevel,
+    log,
+  })
+  const registry = createRegistry({
+    functionsDir: config.functions,
+    dataDir: config.data,
+    pool,
+    models: store,
+    log,
+  })
+
+  const profileKey = () =>
+    presentKey(provider, Object.fromEntries(store.list().map(({ id, base }) => [id, base])))
+
+  let training = false
+  const slots = () =>
+    Math.min(threads, training ? inForce.points.besideTraining.threads : inForce.points.alone.threads)
+  const metrics = createMetrics({
+    slots: () => dispatcher.stats(),
+    threads: () => pool.stats(),
+    training: () => training,
+  })
+  const dispatcher = createDispatcher({
+    slots: slots(),
+    queueLimit: config.queueLimit,
+    clock: systemClock,
+    deployed: registry.deployed,
+    acquire: registry.acquire,
+    run: pool.run,
+    onEnd(end) {
+      metrics.invocation(end)
+      logInvocation(log, end)
+    },
+  })
+
+  const samples = createSampleStore({ dataDir: config.data, log })
+  const schedule: Schedule = createSchedule({
+    start: name => retraining.start(name, { by: 'schedule' }),
+    log,
+  })
+  const retraining = await createRetraining({
+    models: store,
+    registry,
+    samples,
+    dataDir: config.data,
+    provider,
+    threads: trainerThreads(inForce.points),
+    launchTrainer: lowPriorityLauncher(),
+    nextRun: schedule.nextRun,
+    onTraining(active) {
+      training = active
+      dispatcher.setSlots(slots())
+      log.info({ training, slots: slots() }, 'operating point')
+    },
+    onEnd: metrics.retraining,
+    log,
+  })
+
+  let state: 'starting' | 'ready' | 'closing' = 'starting'
+  return {
+    config,
+    dispatcher,
+    registry,
+    retraining,
+    models: createModelControl(store, registry),
+    samples,
+    metrics,
+    provider,
+    profileKey,
+    profile: () => describeProfile(inForce, { training, slots: slots(), threads }),
+    notReady: () => (state === 'ready' ? undefined : state),
+    announce: lock.setUrl,
+    async start() {
+      await registry.start()
+      inForce = await findProfile(config.profiles, profileKey())
+      dispatcher.setSlots(slots())
+      log.info({ slots: slots(), threads, reason: inForce.reason }, 'profile')
+      for (const { name, retraining } of registry.list()) {
+        try {
+          schedule.set(name, retraining?.description.schedule)
+        } catch (error) {
+          log.error({ function: name, err: error }, 'a retraining is not scheduled')
+        }
+      }
+      if (state === 'starting') state = 'ready'
+    },
+    async close() {
+      state = 'closing'
+      schedule.close()
+      const drained = dispatcher.drain()
+      await Promise.all([within(drained, config.shutdownGrace, log), retraining.close()])
+      await pool.close()
+      await lock.release()
+    },
+  }
+}
+
+/** Where passed tests of accelerators are remembered, so that the next start need not repeat them. */
+export const providerMemory = (config: Config) => join(config.data, 'providers.json')
+
+/** Starts trainers at the lowest priority that this system offers. */
+export function lowPriorityLauncher(): LaunchTrainer {
+  const how = findLowPriority()
+  return createTrainerLauncher((command, args) => withLowPriority({ command, args }, how))
+}
+
+/** On few cores training takes them all: it runs at a priority at which it cannot take them from requests. */
+export function trainerThreads(points: OperatingPoints): number {
+  return Math.max(1, Math.min(4, safeOperatingPoints().alone.threads, points.alone.threads))
+}
+
+async function within(work: Promise<void>, ms: number, log: Logger): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const expired = new Promise<'expired'>(resolve => {
+    timer = setTimeout(() => resolve('expired'), ms)
+  })
+  if ((await Promise.race([work, expired])) === 'expired') {
+    log.warn({ shutdownGrace: ms }, 'requests were still in flight at the end of the grace')
+  }
+  clearTimeout(timer)
+}
+
+/** Errors that are the function's or the server's fault, with their stack; the rest is a plain line. */
+function logInvocation(log: Logger, { error, ...end }: InvocationEnd): void {
+  const fault =
+    error instanceof CorunError ? error.status >= 500 && error.status !== 503 : error !== undefined
+  if (fault) log.error({ ...end, err: error }, 'invocation')
+  else if (end.outcome === 'ok') log.debug(end, 'invocation')
+  else log.info({ ...end, detail: error instanceof Error ? error.message : undefined }, 'invocation')
+}
+
+function describeProfile(
+  { profile, file, reason, points }: ProfileInForce,
+  now: { training: boolean; slots: number; threads: number },
+): object {
+  return { reason, file, ...now, points, profile }
+}

@@ -1,0 +1,39 @@
+// Writes the README's generated tables: errors from runtime/core/errors.ts, options from runtime/core/config.ts.
+// `node --import tsx scripts/readme-tables.ts` after either has changed; a test fails while they differ.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { configOptions } from '../runtime/core/config.ts'
+import { errorKinds } from '../runtime/core/errors.ts'
+
+const tables: Record<string, () => string> = {
+  errors: () =>
+    [
+      '| Code | Status | What | What to do |',
+      '|---|---|---|---|',
+      ...Object.entries(errorKinds).map(
+        ([code, { status, title, hint }]) => `| \`${code}\` | ${status} | ${title} | ${hint} |`,
+      ),
+    ].join('\n'),
+  options: () =>
+    [
+      '| Option | Environment | Default | What |',
+      '|---|---|---|---|',
+      ...configOptions.map(
+        ({ flag, env, default: defaultText, description }) =>
+          `| \`--${flag}\` | \`${env}\` | ${defaultText} | ${description} |`,
+      ),
+    ].join('\n'),
+}
+
+/** The text with every `<!-- name -->...<!-- /name -->` filled from its table. */
+export function fillTables(readme: string): string {
+  return Object.entries(tables).reduce((text, [name, table]) => {
+    const marked = new RegExp(`(<!-- ${name} -->)[\\s\\S]*?(<!-- /${name} -->)`)
+    return text.replace(marked, (_all, open: string, close: string) => `${open}\n${table()}\n${close}`)
+  }, readme)
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const file = fileURLToPath(new URL('../README.md', import.meta.url))
+  writeFileSync(file, fillTables(readFileSync(file, 'utf8')))
+}

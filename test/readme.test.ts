@@ -1,0 +1,37 @@
+import { readFileSync } from 'node:fs'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { configOptions } from '../runtime/core/config.ts'
+import { errorKinds } from '../runtime/core/errors.ts'
+import { fillTables } from '../scripts/readme-tables.ts'
+
+const test = suite('README')
+const read = (path: string) => readFileSync(new URL(path, import.meta.url), 'utf8')
+const readme = read('../README.md')
+
+test('its generated tables are those of the code', () => {
+  assert.is(fillTables(readme), readme, 'run: node --import tsx scripts/readme-tables.ts')
+})
+
+test('every error code and every option is in it', () => {
+  for (const code of Object.keys(errorKinds)) assert.ok(readme.includes(`\`${code}\``), code)
+  for (const { flag, env } of configOptions)
+    assert.ok(readme.includes(`--${flag}`) && readme.includes(env), flag)
+})
+
+test('every dependency earns its place in a line of it', () => {
+  const { dependencies, devDependencies } = JSON.parse(read('../package.json'))
+  for (const name of Object.keys({ ...dependencies, ...devDependencies })) {
+    const line = readme
+      .split('\n')
+      .some(line => line.startsWith('|') && line.includes(name.replace(/^@fontsource.*/, '@fontsource')))
+    assert.ok(line, name)
+  }
+})
+
+test('every npm script that it names exists', () => {
+  const { scripts } = JSON.parse(read('../package.json'))
+  for (const [, name = ''] of readme.matchAll(/npm run ([a-z:-]+)/g)) assert.ok(name in scripts, name)
+})
+
+test.run()
