@@ -60,7 +60,7 @@ export function buildAccumulatingStep(
     ...sums.map(({ after }) => after),
     ...statistics.map(({ result }) => result),
   ]
-  finishGraph(graph, outputs, prepared)
+  finishGraph(graph, outputs, prepared, options)
   return {
     accumulate: {
       model: writeGraph(graph),

@@ -2,6 +2,7 @@
 import { CorunError } from '../core/errors.ts'
 import { copyGraph, type Graph, producersOf, removeUnused, usesOf, type ValueInfo } from '../onnx/index.ts'
 import { settleBatchStatistics, useBatchStatistics } from './batch-statistics.ts'
+import { useBlockedConvolutions } from './blocked-convolution.ts'
 import { createEmitter, type Value } from './emitter.ts'
 import { foldNormalization } from './fold-normalization.ts'
 import { gradientsOf } from './gradients.ts'
@@ -45,6 +46,10 @@ export interface BackwardOptions {
    * alone; default false.
    */
   portable?: boolean
+  /**
+   * Channels in a block of the engine's own layout (useBlockedConvolutions); standard operators alone by default.
+   */
+  channelBlock?: number
 }
 
 /** @throws CorunError `not-trainable` naming the operators that have no gradient rule */
@@ -99,14 +104,22 @@ export function buildBackwardPass(prepared: PreparedGraph, options: BackwardOpti
   return { graph, ops, addInput, bundles, targets, weights, loss, scores, batchSize, classes }
 }
 
-/** Makes `outputs` those of the graph and drops what they do not need. */
-export function finishGraph(graph: Graph, outputs: readonly Value[], { parameters }: PreparedGraph): void {
+/** Makes `outputs` those of the graph, drops what they do not need, and lays out what is left for the engine. */
+export function finishGraph(
+  graph: Graph,
+  outputs: readonly Value[],
+  { parameters }: PreparedGraph,
+  { channelBlock }: Pick<BackwardOptions, 'channelBlock'>,
+): void {
   const separate = new Set(parameters.map(({ name }) => name))
+  // What was fed one by one now comes out of the slots.
+  for (const input of graph.inputs) if (separate.has(input.name)) graph.valueInfo.set(input.name, input)
   graph.inputs = graph.inputs.filter(({ name }) => !separate.has(name))
   graph.outputs = outputs.map(({ name, type, dims }): ValueInfo => ({ name, type, dims: [...dims] }))
-  graph.valueInfo = new Map()
   removeUnused(graph)
   refuseUnreached(graph, separate)
+  if (channelBlock !== undefined) useBlockedConvolutions(graph, channelBlock)
+  graph.valueInfo = new Map()
 }
 
 /** A parameter that works only through an operator without gradient would be left without a feed. */

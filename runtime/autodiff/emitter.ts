@@ -24,12 +24,13 @@ export interface OutputShape {
 }
 
 export interface Emitter {
-  /** Adds a standard operator with one output. `undefined` is an optional input left out. */
+  /** Adds an operator with one output, a standard one by default. `undefined` is an optional input left out. */
   emit(
     opType: string,
     inputs: readonly (Value | undefined)[],
     attributes: Record<string, Attribute>,
     output: OutputShape,
+    domain?: string,
   ): Value
   /** The same with several outputs. */
   emitMany(
@@ -37,6 +38,7 @@ export interface Emitter {
     inputs: readonly (Value | undefined)[],
     attributes: Record<string, Attribute>,
     outputs: readonly OutputShape[],
+    domain?: string,
   ): Value[]
   constant(stem: string, tensor: Tensor): Value
   /** A fresh name for a value that the caller makes itself. */
@@ -51,15 +53,15 @@ export function createEmitter(graph: Graph): Emitter {
   const name = createNamer(graph)
   const made = new Map<string, Value[]>()
 
-  const emitMany: Emitter['emitMany'] = (opType, inputs, attributes, outputs) => {
+  const emitMany: Emitter['emitMany'] = (opType, inputs, attributes, outputs, domain = '') => {
     const names = inputs.map(input => input?.name ?? '')
-    const key = JSON.stringify([opType, names, attributes, outputs.length])
+    const key = JSON.stringify([domain, opType, names, attributes, outputs.length])
     const known = made.get(key)
     if (known) return known
     const values = outputs.map(({ dims, type }) => ({ name: name(`train/${opType}`), dims, type }))
     const node: Node = {
       opType,
-      domain: '',
+      domain,
       name: values[0]?.name ?? '',
       inputs: names,
       outputs: values.map(value => value.name),
@@ -75,8 +77,8 @@ export function createEmitter(graph: Graph): Emitter {
   return {
     name,
     emitMany,
-    emit(opType, inputs, attributes, output) {
-      const [value] = emitMany(opType, inputs, attributes, [output])
+    emit(opType, inputs, attributes, output, domain) {
+      const [value] = emitMany(opType, inputs, attributes, [output], domain)
       if (!value) throw new Error(`${opType} made no value`)
       return value
     },

@@ -43,6 +43,8 @@ export interface TrainingStepOptions extends UpdateOptions {
   loss?: Loss
   /** Only operators that every execution provider runs: set it for all but the CPU; default false. */
   portable?: boolean
+  /** Channels in a block of the CPU's own layout (useBlockedConvolutions); standard operators alone by default. */
+  channelBlock?: number
 }
 
 /**
@@ -64,7 +66,7 @@ export function buildTrainingStep(prepared: PreparedGraph, options: TrainingStep
     step,
   })
   const statistics = bundles.filter(bundle => !bundle.learned)
-  finishGraph(graph, [loss, scores, ...outputs, ...statistics.map(({ result }) => result)], prepared)
+  finishGraph(graph, [loss, scores, ...outputs, ...statistics.map(({ result }) => result)], prepared, options)
   return {
     model: writeGraph(graph),
     parameters: bundles.flatMap(placed),

@@ -1,11 +1,17 @@
 /** From a model's bytes to the model of a training step: pure on both sides of the engine's simplification. */
 import { splitAtFrozenBorder } from '../autodiff/frozen-border.ts'
-import { buildTrainingStep, prepareForTraining, type TrainingStep } from '../autodiff/index.ts'
+import {
+  buildTrainingStep,
+  prepareForTraining,
+  type TrainingStep,
+  type TrainingStepOptions,
+} from '../autodiff/index.ts'
 import type { Trainable } from '../core/definition.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import type { TrainerJob } from '../core/messages.ts'
 import { type Graph, parametersOf, readGraph, selectParameters, writeGraph } from '../onnx/index.ts'
+import { findChannelBlock } from './channel-block.ts'
 import { simplify } from './simplify.ts'
 
 /** The frozen part of a model, up to where training begins. */
@@ -27,7 +33,7 @@ export interface PlannedStep {
 /** `dims`: channels, height and width of a picture. Throws `invalid-model` and `not-trainable`. */
 export async function makeStep(
   bytes: Uint8Array,
-  { model }: Pick<TrainerJob, 'model'>,
+  { model, provider }: Pick<TrainerJob, 'model' | 'provider'>,
   recipe: Pick<CheckedRetraining, 'trainable' | 'batchSize' | 'optimizer'>,
   dims: readonly number[],
 ): Promise<PlannedStep> {
@@ -41,10 +47,11 @@ export async function makeStep(
   const simplified = { ...prepared, graph: await simplify(prepared.graph) }
   const optimizer =
     recipe.optimizer.kind === 'adam' ? { ...recipe.optimizer, decoupledDecay: true } : recipe.optimizer
+  const options = { optimizer, ...(await layoutFor(provider)) }
   const border = splitAtFrozenBorder(simplified)
-  if (border === undefined) return { step: buildTrainingStep(simplified, { optimizer }) }
+  if (border === undefined) return { step: buildTrainingStep(simplified, options) }
   return {
-    step: buildTrainingStep(border.rest, { optimizer }),
+    step: buildTrainingStep(border.rest, options),
     frozen: {
       model: writeGraph(border.features),
       input: simplified.input,
@@ -52,6 +59,13 @@ export async function makeStep(
       dims: border.dims,
     },
   }
+}
+
+/** Which operators a step may have: the CPU's own where it is the CPU's, else those that every provider runs. */
+async function layoutFor(provider: string): Promise<Pick<TrainingStepOptions, 'portable' | 'channelBlock'>> {
+  if (provider !== 'cpu') return { portable: true }
+  const channelBlock = await findChannelBlock()
+  return channelBlock === undefined ? {} : { channelBlock }
 }
 
 function chosenParameters(graph: Graph, trainable: Trainable): string[] {

@@ -70,7 +70,7 @@ export async function stepOf(subject: Subject, trainable: Trainable): Promise<Ru
     labels: Array.from({ length: classes }, (_, label) => `${label}`),
   }
   const recipe = checkRetraining('bench', { model: 'm', batchSize, trainable, optimizer: sgd() })
-  const { step, frozen } = await makeStep(bytes, { model }, recipe, dims)
+  const { step, frozen } = await makeStep(bytes, { model, provider: 'cpu' }, recipe, dims)
   const inputDims = frozen?.dims.slice(1) ?? dims
   const runner = await createStepRunner(step, slotData(step, readGraph(bytes)), inputDims, session(subject))
   const batch = exampleBatch(batchSize, elementCount(inputDims), classes)

@@ -79,7 +79,7 @@ async function trainOn(
 for (const trainable of ['head', { lastBlocks: 2 }, { lastBlocks: 12 }] as const) {
   test(`training ${JSON.stringify(trainable)} on kept features gives the weights of training on pictures`, async () => {
     const bytes = await readFile(realModel)
-    const { step, frozen } = await makeStep(bytes, { model }, recipeOf(trainable), dims)
+    const { step, frozen } = await makeStep(bytes, { model, provider: 'cpu' }, recipeOf(trainable), dims)
     if (frozen === undefined) return assert.unreachable('nothing is frozen')
     const control = createControl()
     const file = join(folder, 'features')
@@ -120,7 +120,7 @@ for (const trainable of ['head', { lastBlocks: 2 }, { lastBlocks: 12 }] as const
 test('a predicate that chooses nothing is refused with the names there are', async () => {
   const error = await makeStep(
     await readFile(realModel),
-    { model },
+    { provider: 'cpu', model },
     recipeOf(() => false),
     dims,
   ).catch(error => error)
@@ -129,12 +129,22 @@ test('a predicate that chooses nothing is refused with the names there are', asy
 })
 
 test('training everything keeps no features', async () => {
-  const { frozen } = await makeStep(await readFile(realModel), { model }, recipeOf('all'), dims)
+  const { frozen } = await makeStep(
+    await readFile(realModel),
+    { model, provider: 'cpu' },
+    recipeOf('all'),
+    dims,
+  )
   assert.is(frozen, undefined)
 })
 
 test('a stop while features are computed leaves no file', async () => {
-  const { frozen } = await makeStep(await readFile(realModel), { model }, recipeOf('head'), dims)
+  const { frozen } = await makeStep(
+    await readFile(realModel),
+    { model, provider: 'cpu' },
+    recipeOf('head'),
+    dims,
+  )
   if (frozen === undefined) return assert.unreachable('nothing is frozen')
   const control = createControl()
   control.command({ type: 'stop' })

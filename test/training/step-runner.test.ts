@@ -23,7 +23,7 @@ async function makeRealStep(definition: Partial<RetrainingDefinition> = {}) {
   const bytes = await readFile(realModel)
   const recipe = checkRetraining('test', { model: 'm', batchSize, ...definition })
   const model = { file: realModel, inputName: 'x', outputName: 'softmax_0.tmp_0', labels: ['0', '180'] }
-  const { step, frozen } = await makeStep(bytes, { model }, recipe, dims)
+  const { step, frozen } = await makeStep(bytes, { model, provider: 'cpu' }, recipe, dims)
   return { step, frozen, graph: readGraph(bytes), initial: () => slotData(step, readGraph(bytes)) }
 }
 

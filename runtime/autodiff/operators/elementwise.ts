@@ -7,6 +7,7 @@ import {
   float,
   floatTensor,
   int,
+  int64Tensor,
   type Tensor,
 } from '../../onnx/index.ts'
 import type { Emitter, Value } from '../emitter.ts'
@@ -16,7 +17,21 @@ export function elementwiseOperators({ emit, constant }: Emitter) {
   const unary = (opType: string, x: Value, attributes: Record<string, Attribute> = {}) =>
     emit(opType, [x], attributes, x)
   const binary = (opType: string, a: Value, b: Value) =>
-    emit(opType, [a, b], {}, { dims: broadcastDims(a.dims, b.dims), type: a.type })
+    emit(
+      opType,
+      [ofRank(a, b.dims), ofRank(b, a.dims)],
+      {},
+      { dims: broadcastDims(a.dims, b.dims), type: a.type },
+    )
+  /**
+   * A scalar beside [..., 1] gets as many axes: the engine repeats a scalar by the last axis, element by element
+   * where that is 1 (measured for [2048, 1024, 1, 1]: 14 ms against 1).
+   */
+  const ofRank = (x: Value, other: readonly number[]): Value => {
+    if (x.dims.length > 0 || other.at(-1) !== 1) return x
+    const dims = other.map(() => 1)
+    return emit('Reshape', [x, constant('ints', int64Tensor(dims))], {}, { dims, type: x.type })
+  }
 
   /** A constant of shape [] and the type of `like`. */
   const scalar = (value: number, like: Value) => constant('scalar', floatTensor([], [value], like.type))

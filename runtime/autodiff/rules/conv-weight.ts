@@ -1,39 +1,36 @@
 /**
  * The gradient of a convolution by its weight, dW [O, C/g, k...], from x [N, C, ...] and dY [N, O, ...].
- * Four formulations, each the fastest for its case on the CPU (table "Formulations that won" in TRAINING.md).
+ * One formulation a case, each the fastest for it on the CPU.
  */
 import type { Value } from '../emitter.ts'
 import type { ConvAttributes, Operators } from '../operators/index.ts'
-import { dimAt, positionsOf, range, sizeOf } from '../shape.ts'
-import { depthwiseWeightGradient } from './depthwise-weight.ts'
-import { extentOf } from './window.ts'
+import { dimAt, sizeOf } from '../shape.ts'
+import { columnProduct } from './conv-weight-columns.ts'
+import { correlation } from './conv-weight-correlation.ts'
 
 /** Up to this many positions in a map one large product beats a product an image: measured at 14 x 14. */
 const SMALL_MAP = 14 * 14
 
-export function weightGradient(
-  ops: Operators,
-  x: Value,
-  dy: Value,
-  dims: readonly number[],
-  window: ConvAttributes,
-): Value {
+export interface WeightGradientOptions {
+  ops: Operators
+  x: Value
+  dy: Value
+  /** Of the weight: [O, C/g, k...]. */
+  dims: readonly number[]
+  window: ConvAttributes
+  /** See Differentiation. */
+  portable: boolean
+}
+
+export function weightGradient(options: WeightGradientOptions): Value {
+  const { window, portable } = options
   const unpadded = [...window.padBegin, ...window.padEnd].every(pad => pad === 0)
-  if (window.group === 1 && sizeOf(window.kernel) === 1 && unpadded)
-    return pointwise(ops, x, dy, dims, window)
-  if (window.group > 1 && dims[0] === window.group && dims[1] === 1)
-    return depthwiseWeightGradient(ops, x, dy, dims, window)
-  return byColumns(ops, x, dy, dims, window)
+  if (window.group === 1 && sizeOf(window.kernel) === 1 && unpadded) return pointwise(options)
+  return portable ? columnProduct(options) : correlation(options)
 }
 
 /** Kernel 1: a product over the positions, dW = dY X^T. */
-function pointwise(
-  ops: Operators,
-  x: Value,
-  dy: Value,
-  dims: readonly number[],
-  window: ConvAttributes,
-): Value {
+function pointwise({ ops, x, dy, dims, window }: WeightGradientOptions): Value {
   const [batch = 0, outputs = 0, ...spatial] = dy.dims
   const inputs = dimAt(x.dims, 1)
   const taken = ops.slice(
@@ -57,73 +54,4 @@ function pointwise(
     return ops.reduceSum(ops.matMul(g, ops.transpose(columns, [0, 2, 1])), [0], false)
   }
   return ops.reshape(product(), dims)
-}
-
-/** Any kernel, any groups: the input seen by each tap as columns, then one product (a group). */
-function byColumns(
-  ops: Operators,
-  x: Value,
-  dy: Value,
-  dims: readonly number[],
-  window: ConvAttributes,
-): Value {
-  const { group, kernel } = window
-  const spatial = dy.dims.slice(2)
-  const inputs = dimAt(x.dims, 1)
-  const outputs = dimAt(dy.dims, 1)
-  const rows = dimAt(x.dims, 0) * sizeOf(spatial)
-  const taps = tapsOf(ops, x, spatial, window)
-  const channelsFirst = ops.transpose(dy, [1, 0, ...range(spatial.length).map(axis => axis + 2)])
-  const back = range(kernel.length).map(axis => axis + 1)
-  if (group === 1) {
-    const columns = ops.reshape(ops.concat(taps, 0), [taps.length * inputs, rows])
-    const product = ops.gemm(ops.reshape(channelsFirst, [outputs, rows]), columns, { transB: true })
-    const byTap = ops.reshape(product, [outputs, ...kernel, inputs])
-    return ops.transpose(byTap, [0, kernel.length + 1, ...back])
-  }
-  const perGroup = inputs / group
-  const grouped = taps.map(tap => ops.reshape(tap, [group, 1, perGroup, rows]))
-  const columns = ops.reshape(ops.concat(grouped, 1), [group, taps.length * perGroup, rows])
-  const g = ops.reshape(channelsFirst, [group, outputs / group, rows])
-  const product = ops.matMul(g, ops.transpose(columns, [0, 2, 1]))
-  const byTap = ops.reshape(product, [outputs, ...kernel, perGroup])
-  return ops.reshape(ops.transpose(byTap, [0, kernel.length + 1, ...back]), dims)
-}
-
-/**
- * For every tap of the kernel, in row-major order, the inputs that it meets: [C, N, outputs...].
- * Strides are split off as axes of their own beforehand, so that every slice is contiguous.
- */
-function tapsOf(ops: Operators, x: Value, outputs: readonly number[], window: ConvAttributes): Value[] {
-  const [batch = 0, channels = 0, ...spatial] = x.dims
-  const { strides, dilations, padBegin } = window
-  const rank = spatial.length
-  const extents = extentOf(window, outputs)
-  // Whole strides, and no less than the input: what lies past the last window is never sliced.
-  const padded = spatial.map((size, axis) => {
-    const needed = Math.max(dimAt(extents, axis), size + dimAt(padBegin, axis))
-    return Math.ceil(needed / dimAt(strides, axis)) * dimAt(strides, axis)
-  })
-  const padEnd = padded.map((size, axis) => size - dimAt(spatial, axis) - dimAt(padBegin, axis))
-  const full = ops.pad(x, [0, 0, ...padBegin], [0, 0, ...padEnd])
-  const parted = ops.reshape(full, [
-    batch,
-    channels,
-    ...padded.flatMap((size, axis) => [size / dimAt(strides, axis), dimAt(strides, axis)]),
-  ])
-  const phase = range(rank).map(axis => 2 * axis + 3)
-  const place = range(rank).map(axis => 2 * axis + 2)
-  const phases = ops.transpose(parted, [...phase, 1, 0, ...place]) // [s..., C, N, padded / s...]
-  return positionsOf(window.kernel).map(tap => {
-    const offset = tap.map((index, axis) => index * dimAt(dilations, axis))
-    const slice = ops.slice(phases, [
-      ...offset.map((at, axis) => ({ axis, start: at % dimAt(strides, axis), count: 1 })),
-      ...offset.map((at, axis) => ({
-        axis: axis + rank + 2,
-        start: Math.floor(at / dimAt(strides, axis)),
-        count: dimAt(outputs, axis),
-      })),
-    ])
-    return ops.reshape(slice, [channels, batch, ...outputs])
-  })
 }

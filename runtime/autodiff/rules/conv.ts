@@ -8,11 +8,11 @@ import { reachOf, windowOf } from './window.ts'
 
 /** X [N, C, ...], W [O, C/group, k...], B [O] -> Y [N, O, ...] */
 const conv: Rule = at => {
-  const { dy, ops, x } = at
+  const { dy, ops, portable, x } = at
   const window = windowOf(at, x(1).dims.slice(2))
   return [
     () => inputGradient(ops, x(0), x(1), dy, window),
-    () => weightGradient(ops, x(0), dy, x(1).dims, window),
+    () => weightGradient({ ops, x: x(0), dy, dims: x(1).dims, window, portable }),
     () => perChannel(ops, dy),
   ]
 }
@@ -50,7 +50,7 @@ function swapChannels(ops: Operators, w: Value, { group, kernel }: ConvAttribute
  * input, so its own gradients are that convolution, and that convolution's by its weight.
  */
 const convTranspose: Rule = at => {
-  const { dy, ops, x } = at
+  const { dy, ops, portable, x } = at
   const window = windowOf(at, x(1).dims.slice(2), { dense: at.y(), windows: x(0) })
   return [
     () => {
@@ -61,7 +61,7 @@ const convTranspose: Rule = at => {
         window.kernel.map((_, axis) => ({ axis: axis + 2, start: 0, count: dimAt(x(0).dims, axis + 2) })),
       )
     },
-    () => weightGradient(ops, dy, x(0), x(1).dims, window),
+    () => weightGradient({ ops, x: dy, dy: x(0), dims: x(1).dims, window, portable }),
     () => perChannel(ops, dy),
   ]
 }
