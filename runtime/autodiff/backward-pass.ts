@@ -2,7 +2,7 @@
 import { CorunError } from '../core/errors.ts'
 import { copyGraph, type Graph, producersOf, removeUnused, usesOf, type ValueInfo } from '../onnx/index.ts'
 import { settleBatchStatistics, useBatchStatistics } from './batch-statistics.ts'
-import { useBlockedConvolutions } from './blocked-convolution.ts'
+import { useBlockedLayout } from './blocked/layout.ts'
 import { createEmitter, type Value } from './emitter.ts'
 import { foldNormalization } from './fold-normalization.ts'
 import { gradientsOf } from './gradients.ts'
@@ -47,7 +47,7 @@ export interface BackwardOptions {
    */
   portable?: boolean
   /**
-   * Channels in a block of the engine's own layout (useBlockedConvolutions); standard operators alone by default.
+   * Channels in a block of the engine's own layout (useBlockedLayout); standard operators alone by default.
    */
   channelBlock?: number
 }
@@ -118,7 +118,7 @@ export function finishGraph(
   graph.outputs = outputs.map(({ name, type, dims }): ValueInfo => ({ name, type, dims: [...dims] }))
   removeUnused(graph)
   refuseUnreached(graph, separate)
-  if (channelBlock !== undefined) useBlockedConvolutions(graph, channelBlock)
+  if (channelBlock !== undefined) useBlockedLayout(graph, channelBlock)
   graph.valueInfo = new Map()
 }
 

@@ -3,7 +3,7 @@
  * shapes (exposeValues, withShapes) -> buildTrainingStep. Pure: no files, no engine.
  */
 export { type AccumulatingStep, buildAccumulatingStep } from './accumulating-step.ts'
-export { useBlockedConvolutions } from './blocked-convolution.ts'
+export { useBlockedLayout } from './blocked/layout.ts'
 export type { Loss } from './loss.ts'
 export type { Adam, Optimizer, Sgd } from './optimizer.ts'
 export {

@@ -43,7 +43,7 @@ export interface TrainingStepOptions extends UpdateOptions {
   loss?: Loss
   /** Only operators that every execution provider runs: set it for all but the CPU; default false. */
   portable?: boolean
-  /** Channels in a block of the CPU's own layout (useBlockedConvolutions); standard operators alone by default. */
+  /** Channels in a block of the CPU's own layout (useBlockedLayout); standard operators alone by default. */
   channelBlock?: number
 }
 

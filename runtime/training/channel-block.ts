@@ -4,7 +4,7 @@
  * engine without the layout refuses it; either way the standard operators remain.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { useBlockedConvolutions } from '../autodiff/index.ts'
+import { useBlockedLayout } from '../autodiff/index.ts'
 import { createNode, type Graph, int, ints, writeGraph } from '../onnx/index.ts'
 
 /** Channels of 32-bit numbers in a register of AVX-512, of AVX2, and of NEON or SSE. */
@@ -24,7 +24,7 @@ async function tryAll(): Promise<number | undefined> {
   const right = await run(convolution())
   for (const block of candidates) {
     const graph = convolution()
-    useBlockedConvolutions(graph, block)
+    useBlockedLayout(graph, block)
     const found = await run(graph).catch(() => undefined)
     if (found?.every((value, index) => Math.abs(value - (right[index] ?? NaN)) < 1e-4)) return block
   }

@@ -9,7 +9,8 @@ export function sessionOptions({ provider, threads }: Pick<TrainerJob, 'provider
     interOpNumThreads: 1,
     executionMode: 'sequential',
     graphOptimizationLevel: 'all',
-    // Threads that spin between operators took a third more processor time for the same steps a second.
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    // A thread spins from one operator to the next and no longer: a step takes an eighth less time than without
+    // spinning, and a tenth less processor time than with the engine's default of a millisecond.
+    extra: { session: { intra_op: { allow_spinning: '1', spin_duration_us: '100' } } },
   } satisfies InferenceSession.SessionOptions
 }

@@ -11,7 +11,7 @@
  * against 420.
  */
 import type { Value } from '../emitter.ts'
-import type { ConvAttributes } from '../operators/index.ts'
+import type { ConvAttributes, Operators } from '../operators/index.ts'
 import { dimAt, range, sizeOf } from '../shape.ts'
 import type { WeightGradientOptions } from './conv-weight.ts'
 import { extentOf } from './window.ts'
@@ -33,12 +33,7 @@ export function correlation({ ops, x, dy, dims, window }: WeightGradientOptions)
     x,
     seen.map((count, axis) => ({ axis: axis + 2, start: 0, count })),
   )
-  const grouped = ops.reshape(cropped, [batch, group, inputs, ...seen])
-  const channelsLast = [...space.map(axis => axis + 3), 2]
-  const field =
-    images === 1
-      ? ops.transpose(grouped, [1, 0, ...channelsLast])
-      : ops.transpose(grouped, [0, 1, ...channelsLast])
+  const field = channelsLast(ops, cropped, { group, together: images === 1 })
   const weights = images === 1 ? ops.transpose(dy, [1, 0, ...space.map(axis => axis + 2)]) : dy
   const padEnd = space.map(axis => dimAt(extents, axis) - dimAt(seen, axis) - dimAt(window.padBegin, axis))
   const sum = withChannelsLast({
@@ -59,6 +54,20 @@ export function correlation({ ops, x, dy, dims, window }: WeightGradientOptions)
   const tapsLast = space.map(axis => axis + 1)
   const taps = ops.reshape(total, [outputs, ...kernel, inputs])
   return ops.transpose(taps, [0, kernel.length + 1, ...tapsLast])
+}
+
+/** [N, C, ...] as [N, g, ..., C/g], or the groups before the images where all images share one sum. */
+function channelsLast(
+  ops: Operators,
+  x: Value,
+  { group, together }: { group: number; together: boolean },
+): Value {
+  const [batch = 0, channels = 0, ...spatial] = x.dims
+  const space = range(spatial.length)
+  if (group === 1) return ops.transpose(x, [0, ...space.map(axis => axis + 2), 1])
+  const grouped = ops.reshape(x, [batch, group, channels / group, ...spatial])
+  const first = together ? [1, 0] : [0, 1]
+  return ops.transpose(grouped, [...first, ...space.map(axis => axis + 3), 2])
 }
 
 type Geometry = Omit<ConvAttributes, 'group'>

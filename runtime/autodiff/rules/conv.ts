@@ -33,16 +33,15 @@ function inputGradient(ops: Operators, x: Value, w: Value, dy: Value, window: Co
 
 /** [O, C/g, k...] -> [C, O/g, k...] within each group, reversed in space. */
 function swapChannels(ops: Operators, w: Value, { group, kernel }: ConvAttributes): Value {
+  const space = kernel.map((_, axis) => axis + 2)
+  if (group === 1) return ops.reverse(ops.transpose(w, [1, 0, ...space]), space)
   const outputs = dimAt(w.dims, 0) / group
   const inputs = dimAt(w.dims, 1)
   const grouped = ops.reshape(w, [group, outputs, inputs, ...kernel])
   const spatial = kernel.map((_, axis) => axis + 3)
   const swapped = ops.transpose(grouped, [0, 2, 1, ...spatial])
   const merged = ops.reshape(swapped, [group * inputs, outputs, ...kernel])
-  return ops.reverse(
-    merged,
-    kernel.map((_, axis) => axis + 2),
-  )
+  return ops.reverse(merged, space)
 }
 
 /**
