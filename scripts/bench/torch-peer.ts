@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { packageRoot } from '../../runtime/core/package-root.ts'
+import type { Subject } from './training-subject.ts'
 
 /** Debian's, which has PyTorch from its own packages; another may come first in PATH. */
 const python = '/usr/bin/python3'
@@ -19,20 +20,20 @@ export function hasTorch(): boolean {
   return spawnSync(python, ['-c', 'import torch, torchvision'], { stdio: 'ignore' }).status === 0
 }
 
+/** `network`: the name of a fixture, or a folder that writeTorchGraph made. */
 export async function startTorchPeer(
-  name: string,
-  size: number,
-  batch: number,
-  threads: number,
+  network: string,
+  { dims, classes, batchSize, threads }: Pick<Subject, 'dims' | 'classes' | 'batchSize' | 'threads'>,
 ): Promise<TorchPeer> {
   const script = join(packageRoot, 'scripts', 'oracle', 'time_steps.py')
-  const child = spawn(python, ['-W', 'ignore', script, name, String(size), String(batch), String(threads)], {
+  const numbers = [...dims.slice(1), classes, batchSize, threads].map(String)
+  const child = spawn(python, ['-W', 'ignore', script, network, ...numbers], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const nextLine = async () => {
     const { value, done } = await lines.next()
-    if (done) throw new Error(`PyTorch ended while it ran ${name}`)
+    if (done) throw new Error(`PyTorch ended while it ran ${network}`)
     return String(value)
   }
   const { version, configuration } = JSON.parse(await nextLine()) as {

@@ -1,12 +1,13 @@
 // Suite `training`: what a training step costs against PyTorch's and against the forward pass, and what training less
 // of a model saves. Contestants take turns; ratios are made round by round.
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { packageRoot } from '../../runtime/core/package-root.ts'
 import type { SuiteOptions, SuiteResult } from './bench.ts'
 import { type Figure, figure, median } from './figures.ts'
 import { interleave, ratios } from './interleave.ts'
 import { peakBytesOfSteps } from './peak-memory.ts'
+import { writeTorchGraph } from './torch-graph.ts'
 import { hasTorch, startTorchPeer } from './torch-peer.ts'
 import { fedForwardOf, networkSubject, type Subject, stepOf } from './training-subject.ts'
 
@@ -109,18 +110,45 @@ async function besidePyTorch(rounds: number, say: (text: string) => void): Promi
   const figures: Figure[] = []
   const medians: number[] = []
   for (const [name, size, bound] of peers) {
-    const peer = await startTorchPeer(name, size, batchSize, threads)
-    say(`${name} ${size} beside ${peer.configuration}`)
-    const ours = await stepOf(network(name, size), 'all')
-    const times = await interleave({ ours: ours.run, theirs: peer.run }, { rounds, warmUp: 2 })
-    await ours.close()
-    await peer.close()
-    const shares = ratios(times.ours, times.theirs)
-    medians.push(median(shares))
-    figures.push(figure(`${name} ${size}: step, all parameters, ours / PyTorch's`, 'x', shares, { bound }))
+    const subject = network(name, size)
+    const shares = await stepRatios(subject, name, rounds, say)
+    medians.push(median(shares.ratios))
+    figures.push(
+      figure(`${subject.name}: step, all parameters, ours / PyTorch's`, 'x', shares.ratios, { bound }),
+    )
   }
   const mean = Math.exp(medians.reduce((sum, value) => sum + Math.log(value), 0) / medians.length)
-  return [...figures, figure("geometric mean of ours / PyTorch's", 'x', [mean], { bound: '<= 0.9' })]
+  figures.push(figure("geometric mean of ours / PyTorch's", 'x', [mean], { bound: '<= 0.9' }))
+  return [...figures, ...(await classifierMinutes(rounds, say))]
+}
+
+/** 1,000 labels with 500 pictures replayed, 4 epochs: as many steps. */
+const classifierSteps = 4 * Math.ceil(1500 / batchSize)
+
+async function classifierMinutes(rounds: number, say: (text: string) => void): Promise<Figure[]> {
+  const subject = await classifier()
+  const folder = await writeTorchGraph(subject)
+  const { ours, ratios } = await stepRatios(subject, folder, 4 * rounds, say).finally(() =>
+    rm(folder, { recursive: true, force: true }),
+  )
+  const minutes = ours.map(ms => (ms * classifierSteps) / 60_000)
+  const what = `${subject.name}: steps of 1,000 labels, 500 replayed, 4 epochs`
+  return [figure(what, 'min', minutes), figure(`${what}, ours / PyTorch's`, 'x', ratios, { bound: '<= 1' })]
+}
+
+async function stepRatios(
+  subject: Subject,
+  peerNetwork: string,
+  rounds: number,
+  say: (text: string) => void,
+) {
+  const peer = await startTorchPeer(peerNetwork, subject)
+  say(`${subject.name} beside ${peer.configuration}`)
+  const step = await stepOf(subject, 'all')
+  const { ours, theirs } = await interleave({ ours: step.run, theirs: peer.run }, { rounds, warmUp: 2 })
+  await step.close()
+  await peer.close()
+  return { ours, ratios: ratios(ours, theirs) }
 }
 
 async function buildSeconds(subject: Subject): Promise<Figure> {

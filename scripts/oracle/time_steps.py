@@ -1,23 +1,26 @@
 """The peer of `corun bench training`: PyTorch's step of one network, all parameters, SGD with momentum.
 
-Arguments: fixture name, picture size, batch, threads. First prints PyTorch's configuration as one JSON line; then,
+Arguments: fixture name, or a folder that graph_network.py reads; height, width, classes, batch, threads. First prints PyTorch's configuration as one JSON line; then,
 for every line on standard input, makes one step and prints its milliseconds. So the caller interleaves the two.
 """
 import json
+import pathlib
 import re
 import sys
 import time
 
 import torch
 
+import graph_network
 import networks
 
-name, size, batch, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+name = sys.argv[1]
+height, width, classes, batch, threads = map(int, sys.argv[2:])
 torch.set_num_threads(threads)
 torch.manual_seed(1)
-model = networks.make(networks.listed()[name])
-images = torch.rand(batch, 3, size, size) * 2 - 1
-labels = torch.arange(batch) % 10
+model = graph_network.GraphNetwork(name) if pathlib.Path(name).is_dir() else networks.make(networks.listed()[name])
+images = torch.rand(batch, 3, height, width) * 2 - 1
+labels = torch.arange(batch) % classes
 optimizer = torch.optim.SGD(model.parameters(), lr=1e-6, momentum=0.9)
 shown = torch.__config__.show()
 parts = [re.search(pattern, shown) for pattern in (r"BLAS_INFO=\w+", r"Intel\(R\) MKL-DNN v[\d.]+", r"CPU capability usage: \w+")]
