@@ -9,6 +9,7 @@ import { gradientsOf } from './gradients.ts'
 import { findLogits } from './logits.ts'
 import { applyLoss, type Loss, sharesOf } from './loss.ts'
 import { createOperators, type Operators } from './operators/index.ts'
+import { poolBeforeRelu } from './pool-before-relu.ts'
 import type { PreparedGraph } from './prepare.ts'
 import { recognizeHardSwish } from './recognize-hard-swish.ts'
 import { type Bundle, bundlesOf, pack, unpack } from './slots.ts'
@@ -60,6 +61,7 @@ export function buildBackwardPass(prepared: PreparedGraph, options: BackwardOpti
   const emitter = createEmitter(graph)
   const ops = createOperators(emitter)
   recognizeHardSwish(graph)
+  poolBeforeRelu(graph)
   const running = useBatchStatistics(graph, prepared.statistics ?? [], ops, values)
   foldNormalization(graph, ops, values)
   const forward = [...graph.nodes]

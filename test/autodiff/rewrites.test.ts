@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { createEmitter } from '../../runtime/autodiff/emitter.ts'
 import { foldNormalization } from '../../runtime/autodiff/fold-normalization.ts'
 import { createOperators } from '../../runtime/autodiff/operators/index.ts'
+import { poolBeforeRelu } from '../../runtime/autodiff/pool-before-relu.ts'
 import { recognizeHardSwish } from '../../runtime/autodiff/recognize-hard-swish.ts'
 import { valuesOf } from '../../runtime/autodiff/values.ts'
 import {
@@ -11,6 +12,7 @@ import {
   float,
   floatTensor,
   type Graph,
+  ints,
   type Node,
   type Tensor,
 } from '../../runtime/onnx/index.ts'
@@ -66,6 +68,38 @@ test('what only looks like HardSwish is left alone', () => {
   const graph = graphOf(spelled('three'), scalars)
   recognizeHardSwish(graph)
   assert.is(graph.nodes.at(-1)?.opType, 'Div')
+})
+
+const pooled = [
+  createNode('Relu', ['x'], ['r']),
+  createNode('MaxPool', ['r'], ['p'], {
+    kernel_shape: ints([3, 3]),
+    strides: ints([2, 2]),
+    pads: ints([1, 1, 1, 1]),
+  }),
+  createNode('Neg', ['p'], ['y']),
+]
+
+test('a pool goes before the Relu that only it uses', async () => {
+  const before = await shaped(graphOf(pooled, {}))
+  const after = copyGraph(before)
+  poolBeforeRelu(after)
+  assert.equal(
+    after.nodes.map(({ opType }) => opType),
+    ['MaxPool', 'Relu', 'Neg'],
+  )
+  await assertSame(before, after)
+})
+
+test('a Relu whose map something else uses stays before the pool', async () => {
+  const graph = await shaped(
+    graphOf(
+      [...pooled.slice(0, 2), createNode('ReduceSum', ['r'], ['s']), createNode('Add', ['p', 's'], ['y'])],
+      {},
+    ),
+  )
+  poolBeforeRelu(graph)
+  assert.is(graph.nodes[0]?.opType, 'Relu')
 })
 
 for (const bias of [true, false]) {
