@@ -43,6 +43,8 @@ export interface Emitter {
   constant(stem: string, tensor: Tensor): Value
   /** A fresh name for a value that the caller makes itself. */
   name(stem: string): string
+  /** A fresh value that the caller makes itself. */
+  declare(stem: string, shape: OutputShape): Value
 }
 
 /** Constants of up to this many elements are made once. */
@@ -53,12 +55,17 @@ export function createEmitter(graph: Graph): Emitter {
   const name = createNamer(graph)
   const made = new Map<string, Value[]>()
 
+  const declare: Emitter['declare'] = (stem, { dims, type }) => {
+    const value: Value = { name: name(stem), dims, type }
+    graph.valueInfo.set(value.name, { name: value.name, type, dims: [...dims] })
+    return value
+  }
   const emitMany: Emitter['emitMany'] = (opType, inputs, attributes, outputs, domain = '') => {
     const names = inputs.map(input => input?.name ?? '')
     const key = JSON.stringify([domain, opType, names, attributes, outputs.length])
     const known = made.get(key)
     if (known) return known
-    const values = outputs.map(({ dims, type }) => ({ name: name(`train/${opType}`), dims, type }))
+    const values = outputs.map(shape => declare(`train/${opType}`, shape))
     const node: Node = {
       opType,
       domain,
@@ -68,7 +75,6 @@ export function createEmitter(graph: Graph): Emitter {
       attributes,
     }
     graph.nodes.push(node)
-    for (const { name, dims, type } of values) graph.valueInfo.set(name, { name, type, dims: [...dims] })
     made.set(key, values)
     return values
   }
@@ -76,6 +82,7 @@ export function createEmitter(graph: Graph): Emitter {
   const constants = new Map<string, Value>()
   return {
     name,
+    declare,
     emitMany,
     emit(opType, inputs, attributes, output, domain) {
       const [value] = emitMany(opType, inputs, attributes, [output], domain)

@@ -81,12 +81,14 @@ export function placed({ parameters, decay }: Bundle, slot: number): TrainedPara
 }
 
 /** Takes a bundle's input apart under the parameters' own names. The nodes must come before all others. */
-export function unpack({ parameters }: Bundle, input: Value, { name }: Emitter, ops: Operators): Node[] {
+export function unpack({ parameters }: Bundle, input: Value, { declare }: Emitter, ops: Operators): Node[] {
   const [only, ...more] = parameters
   if (only && more.length === 0)
     return [createNode('Identity', [input.name], [only.name], {}, `${input.name}/alone`)]
   const counts = ops.integers(parameters.map(({ dims }) => sizeOf(dims)))
-  const pieces = parameters.map(() => name('train/piece'))
+  const pieces = parameters.map(
+    ({ dims }) => declare('train/piece', { dims: [sizeOf(dims)], type: input.type }).name,
+  )
   return [
     createNode('Split', [input.name, counts.name], pieces, { axis: int(0) }),
     ...parameters.map((parameter, index) =>

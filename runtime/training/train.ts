@@ -84,7 +84,7 @@ export async function train(
     })
     if (epochs === undefined) return { type: 'stopped' }
     epochSeconds = epochs
-    trained = weightsOf(step, runner.parameters())
+    trained = weightsOf(step, await runner.parameters())
   } finally {
     await runner.close()
     await features?.close()

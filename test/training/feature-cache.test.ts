@@ -71,7 +71,7 @@ async function trainOn(
     const indices = [first, first + 1, (first + 2) % count, (first + 3) % count]
     await runner.run(await makeBatch(dataset, indices, { batchSize, pictureLength, classes: 2 }), 0.01)
   }
-  const weights = weightsOf(step, runner.parameters())
+  const weights = weightsOf(step, await runner.parameters())
   await runner.close()
   return weights
 }

@@ -43,7 +43,7 @@ test('many steps over the same buffers give what steps with fresh tensors give',
   const runner = await createStepRunner(step, initial(), dims, options)
   const losses: number[] = []
   for (const batch of batches) losses.push(await runner.run(batch, 1e-3))
-  const trained = runner.parameters().map(data => data.slice())
+  const trained = (await runner.parameters()).map(data => data.slice())
   await runner.close()
 
   const session = await InferenceSession.create(step.model, options)
@@ -79,7 +79,7 @@ test('what stands in the rows that only fill a batch does not matter', async () 
     batch.images.fill(filler, 3 * size)
     const runner = await createStepRunner(step, initial(), dims, options)
     const loss = await runner.run(batch, 1e-3)
-    const parameters = runner.parameters().map(data => data.slice())
+    const parameters = (await runner.parameters()).map(data => data.slice())
     await runner.close()
     return { loss, parameters }
   }
@@ -102,7 +102,7 @@ test('a head that trains alone changes nothing else', async () => {
   const first = await runner.run(batch, 0.1)
   for (let step = 0; step < 5; step += 1) await runner.run(batch, 0.1)
   assert.ok((await runner.run(batch, 0.1)) < first)
-  assert.equal([...weightsOf(step, runner.parameters()).keys()], names)
+  assert.equal([...weightsOf(step, await runner.parameters()).keys()], names)
   await runner.close()
 })
 
