@@ -4,6 +4,7 @@
  */
 export { type AccumulatingStep, buildAccumulatingStep } from './accumulating-step.ts'
 export { useBlockedLayout } from './blocked/layout.ts'
+export { lastOperator } from './logits.ts'
 export type { Loss } from './loss.ts'
 export type { Adam, Optimizer, Sgd } from './optimizer.ts'
 export {

@@ -23,6 +23,14 @@ export interface Logits {
   dims: [number, number]
 }
 
+/** The operator that makes an output, whatever only changes its shape left out. */
+export function lastOperator(graph: Graph, output: string): string | undefined {
+  const producers = producersOf(graph.nodes)
+  let node = producers.get(output)
+  while (node && transparent.has(node.opType)) node = producers.get(node.inputs[0] ?? '')
+  return node?.opType
+}
+
 /** @throws CorunError `not-trainable` when the output is no row of scores an image, or belongs to another loss */
 export function findLogits(graph: Graph, output: string, values: Values, loss: Loss): Logits {
   const producers = producersOf(graph.nodes)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
+import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findLowPriority, withLowPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
 import { threadsFor } from '../device/session.ts'
@@ -118,6 +119,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     dataDir: config.data,
     provider,
     threads: trainerThreads(inForce.points),
+    memoryBytes: () => trainerMemoryBytes(config),
     launchTrainer: lowPriorityLauncher(),
     nextRun: schedule.nextRun,
     onTraining(active) {
@@ -200,6 +202,11 @@ function logInvocation(log: Logger, { error, ...end }: InvocationEnd): void {
   if (fault) log.error({ ...end, err: error }, 'invocation')
   else if (end.outcome === 'ok') log.debug(end, 'invocation')
   else log.info({ ...end, detail: error instanceof Error ? error.message : undefined }, 'invocation')
+}
+
+/** What the budget leaves beside the server as it is now. */
+function trainerMemoryBytes({ memoryBudget }: Config): number {
+  return Math.max(1, (memoryBudget ?? memoryBudgetBytes()) - residentBytes(process.pid))
 }
 
 function describeProfile(

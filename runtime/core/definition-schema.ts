@@ -85,6 +85,9 @@ export const retrainingDefinitionSchema = z.strictObject({
       z.custom<(name: string) => boolean>(value => typeof value === 'function'),
     ])
     .default('all'),
+  loss: z
+    .enum(['softmax-cross-entropy', 'binary-cross-entropy', 'mean-squared-error'])
+    .default('softmax-cross-entropy'),
   optimizer: optimizerSchema.default({
     kind: 'adam',
     learningRate: 1e-3,
@@ -93,6 +96,9 @@ export const retrainingDefinitionSchema = z.strictObject({
     epsilon: 1e-8,
     weightDecay: 0,
   }),
+  clipNorm: z.number().positive().optional(),
+  averaging: z.number().min(0).lt(1).optional(),
+  batchNormalization: z.enum(['frozen', 'batch']).default('frozen'),
   epochs: z.int().min(1).max(10_000).default(8),
   batchSize: z.int().min(1).max(1024).default(16),
   reference: z.string().min(1).optional(),

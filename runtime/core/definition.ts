@@ -229,6 +229,14 @@ export function adam(options: Partial<Omit<AdamOptimizer, 'kind'>> = {}): AdamOp
  */
 export type Trainable = 'head' | { lastBlocks: number } | 'all' | ((parameterName: string) => boolean)
 
+/**
+ * What a model learns, and so what a sample's label says:
+ * - `softmax-cross-entropy`: one of the model's labels;
+ * - `binary-cross-entropy`: those that apply, joined by commas, or nothing where none does;
+ * - `mean-squared-error`: a number for each of the model's labels, joined by commas.
+ */
+export type Loss = 'softmax-cross-entropy' | 'binary-cross-entropy' | 'mean-squared-error'
+
 export interface RetrainingDefinition {
   /** Which of this function's models. */
   model: string
@@ -236,8 +244,22 @@ export interface RetrainingDefinition {
   schedule?: string
   /** Default `all`. */
   trainable?: Trainable
+  /** Default `softmax-cross-entropy`. */
+  loss?: Loss
   /** Default `adam()`. */
   optimizer?: Optimizer
+  /** Greatest norm of all gradients of a step together; longer ones are shortened to it. Default: none. */
+  clipNorm?: number
+  /**
+   * The candidate gets the exponential moving average of the weights over the steps, with this share of the past, such
+   * as 0.99. Default: the weights of the last step.
+   */
+  averaging?: number
+  /**
+   * Statistics of batch normalization. `frozen`: those of the model, as it serves. `batch`: those of each batch, and the
+   * model's follow; for pictures unlike those it has learned from, in batches of 16 and more. Default `frozen`.
+   */
+  batchNormalization?: 'frozen' | 'batch'
   /** Passes over the samples. Default 8. */
   epochs?: number
   /** Images a step. Default 16. */
@@ -246,6 +268,7 @@ export interface RetrainingDefinition {
   reference?: string
   /** Reference pictures mixed into training, as a share of the new samples; 1 means as many. Default 1. */
   replay?: number
+  /** Accuracy is the share of labels that were right; with `mean-squared-error` the coefficient of determination, R^2. */
   accept?: {
     /** Accuracy that the candidate must gain on held-out new samples. Default 0: any gain, but not none; below 0 it may lose. */
     minGain?: number

@@ -67,11 +67,11 @@ export const failureCodes: Record<PoolTask['type'], ErrorCode> = {
   'check-image': 'internal-error',
 }
 
-/** A picture for training or evaluation: its file and the index of its class. */
-const labelledFileSchema = z.object({ file: z.string(), label: z.int().min(0) })
+/** A picture for training or evaluation: its file, and its label as labels.ts reads it. */
+const labelledFileSchema = z.object({ file: z.string(), label: z.string() })
 export type LabelledFile = z.output<typeof labelledFileSchema>
 
-/** Accuracy from 0 to 1 over `count` pictures; null when there are none. */
+/** Accuracy over `count` pictures, as accept of a retraining means it; null when there are none. */
 export const evaluationSchema = z.object({ accuracy: z.number().nullable(), count: z.int() })
 export type Evaluation = z.output<typeof evaluationSchema>
 
@@ -97,6 +97,10 @@ export const trainerJobSchema = z.object({
   candidateFile: z.string(),
   provider: z.string(),
   threads: z.int().min(1),
+  /** What the trainer may take of memory; no bound when left out. */
+  memoryBytes: z.int().min(1).optional(),
+  /** The most pictures at once, whatever fits. */
+  microBatch: z.int().min(1).optional(),
   /** Train for ever on the data and report steps, without evaluation: the load that the profile measures beside. */
   loop: z.boolean(),
 })
@@ -107,7 +111,13 @@ export const trainerCommandSchema = z.object({ type: z.enum(['pause', 'resume', 
 
 /** What the trainer process says. It ends by itself after `done`, `stopped` or `failed`. */
 export const trainerEventSchema = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('ready'), parameters: z.int(), stepsPerEpoch: z.int() }),
+  /** `microBatch`: pictures at once; a step is made of as many as the batch needs. */
+  z.object({
+    type: z.literal('ready'),
+    parameters: z.int(),
+    stepsPerEpoch: z.int(),
+    microBatch: z.int(),
+  }),
   z.object({
     type: z.literal('progress'),
     epoch: z.int(),

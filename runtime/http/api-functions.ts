@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { CorunError } from '../core/errors.ts'
+import { expectedLabel, targetsOf } from '../core/labels.ts'
 import { bodyTooLarge } from './body.ts'
 import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { describeFunction } from './function-view.ts'
@@ -31,11 +32,13 @@ export function apiFunctions({ functions, dispatcher, samples, config }: HttpCon
       async c => {
         const name = c.req.param('name')
         const label = c.req.query('label')
-        const labels = labelsOf(known(name))
-        if (label === undefined || !labels.includes(label)) {
+        const view = known(name)
+        const labels = labelsOf(view)
+        const loss = view.retraining?.description.loss ?? 'softmax-cross-entropy'
+        if (label === undefined || targetsOf(label, loss, labels) === undefined) {
           throw new CorunError(
             'unknown-label',
-            `label ${label === undefined ? 'is missing' : `"${label}" is not known`}; expected ?label= one of ${labels.join(', ')}`,
+            `label ${label === undefined ? 'is missing' : `"${label}" is not known`}; expected ?label= ${expectedLabel(loss, labels)}`,
             { details: { labels } },
           )
         }

@@ -1,7 +1,9 @@
 /** What a trainer needs for a run: the model, its labels, and which pictures teach, remind and judge. */
 import { isAbsolute, join } from 'node:path'
+import type { Loss } from '../core/definition.ts'
 import type { DeployedModel, DeployedRetraining, Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
+import { targetsOf } from '../core/labels.ts'
 import type { LabelledFile, TrainerJob } from '../core/messages.ts'
 import { type Reference, readReference } from '../samples/reference.ts'
 import type { Sample, SampleStore } from '../samples/sample-store.ts'
@@ -21,6 +23,8 @@ export interface TrainerSettings {
   provider: string
   /** Intra-op threads of the training session. */
   threads: number
+  /** What the trainer may take of memory; no bound when left out. */
+  memoryBytes?: number
 }
 
 /** The job of a run. Throws `too-few-samples`, and `invalid-definition` when the function cannot be retrained. */
@@ -73,19 +77,22 @@ async function describeJob(
   }
   const known = await samples.list(name)
   const reference = await referenceOf(retraining, model.labels)
+  const { loss } = retraining.description
+  const labelled = (split: Split) => labelledAs(known, split, loss, model.labels)
   return {
     runId: settings.runId,
     function: name,
     bundle: retraining.bundle,
     model: { file: model.file, inputName, outputName, labels: model.labels },
     image: input,
-    training: labelled(known, 'training', model.labels),
+    training: labelled('training'),
     replay: reference.training,
-    heldOut: labelled(known, 'heldOut', model.labels),
+    heldOut: labelled('heldOut'),
     referenceHeldOut: reference.heldOut,
     candidateFile: settings.candidateFile,
     provider: settings.provider,
     threads: settings.threads,
+    ...(settings.memoryBytes === undefined ? {} : { memoryBytes: settings.memoryBytes }),
     loop: false,
   }
 }
@@ -106,16 +113,21 @@ export function trainedModel({ name, deployment, retraining }: TrainableFunction
 }
 
 /** Samples whose label the model does not know (any more) teach it nothing. */
-function labelled(samples: readonly Sample[], split: Split, labels: readonly string[]): LabelledFile[] {
+function labelledAs(
+  samples: readonly Sample[],
+  split: Split,
+  loss: Loss,
+  labels: readonly string[],
+): LabelledFile[] {
   return samples
-    .filter(sample => sample.split === split && labels.includes(sample.label))
-    .map(({ file, label }) => ({ file, label: labels.indexOf(label) }))
+    .filter(sample => sample.split === split && targetsOf(sample.label, loss, labels) !== undefined)
+    .map(({ file, label }) => ({ file, label }))
 }
 
 async function referenceOf(retraining: DeployedRetraining, labels: readonly string[]): Promise<Reference> {
-  const { reference } = retraining.description
+  const { reference, loss } = retraining.description
   if (reference === undefined) return { training: [], heldOut: [] }
-  return readReference(isAbsolute(reference) ? reference : join(retraining.folder, reference), labels)
+  return readReference(isAbsolute(reference) ? reference : join(retraining.folder, reference), loss, labels)
 }
 
 const invalid = (name: string, reason: string) =>

@@ -24,6 +24,8 @@ export interface RetrainingOptions extends Omit<RunContext, 'save' | 'stopGraceM
   provider: string
   /** Its intra-op threads. */
   threads: number
+  /** What it may take of memory when a run starts; no bound when left out. */
+  memoryBytes?: () => number
   clock?: Clock
   /** Default: the time and four random bytes. */
   createId?: () => string
@@ -87,7 +89,14 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     const folder = join(runsFolder, id)
     const { provider, threads } = options
     const candidateFile = join(folder, 'candidate.onnx')
-    const job = await prepareJob(target, samples, { runId: id, candidateFile, provider, threads })
+    const memoryBytes = options.memoryBytes?.()
+    const job = await prepareJob(target, samples, {
+      runId: id,
+      candidateFile,
+      provider,
+      threads,
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+    })
     const model = trainedModel(target)
     const counts = {
       training: job.training.length,

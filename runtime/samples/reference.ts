@@ -2,7 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import type { Loss } from '../core/definition.ts'
 import { CorunError } from '../core/errors.ts'
+import { expectedLabel, targetsOf } from '../core/labels.ts'
 import type { LabelledFile } from '../core/messages.ts'
 import { splitOf } from './split.ts'
 
@@ -16,33 +18,37 @@ export interface Reference {
 }
 
 /** Reads `folder`. Throws `invalid-definition` when it is missing or holds a folder that is no label of the model. */
-export async function readReference(folder: string, labels: readonly string[]): Promise<Reference> {
+export async function readReference(
+  folder: string,
+  loss: Loss,
+  labels: readonly string[],
+): Promise<Reference> {
   const reference: Reference = { training: [], heldOut: [] }
-  for (const { label, name } of await labelFolders(folder, labels)) {
+  for (const name of await labelFolders(folder, loss, labels)) {
     for (const picture of (await readdir(join(folder, name))).sort()) {
       if (!pictureExtensions.has(extname(picture).toLowerCase())) continue
       const file = join(folder, name, picture)
       const content = createHash('sha256')
         .update(await readFile(file))
         .digest('hex')
-      reference[splitOf(content, 1 / 3)].push({ file, label })
+      reference[splitOf(content, 1 / 3)].push({ file, label: name })
     }
   }
   return reference
 }
 
-async function labelFolders(folder: string, labels: readonly string[]) {
+async function labelFolders(folder: string, loss: Loss, labels: readonly string[]): Promise<string[]> {
   const invalid = (reason: string) =>
     new CorunError('invalid-definition', `reference folder ${folder} ${reason}`)
   const entries = await readdir(folder, { withFileTypes: true }).catch(error => {
     throw invalid(`cannot be read: ${error.message}`)
   })
-  return entries
+  const names = entries
     .filter(entry => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => {
-      const label = labels.indexOf(name)
-      if (label === -1) throw invalid(`holds "${name}", which is no label; expected ${labels.join(', ')}`)
-      return { label, name }
-    })
-    .sort((a, b) => a.label - b.label)
+    .map(({ name }) => name)
+  const stranger = names.find(name => targetsOf(name, loss, labels) === undefined)
+  if (stranger !== undefined) {
+    throw invalid(`holds "${stranger}", which is no label; expected ${expectedLabel(loss, labels)}`)
+  }
+  return names.sort((a, b) => labels.indexOf(a) - labels.indexOf(b) || (a < b ? -1 : 1))
 }

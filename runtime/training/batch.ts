@@ -4,7 +4,7 @@ import type { Dataset } from './dataset.ts'
 export interface Batch {
   /** float32 [batchSize, channels, height, width]; rows after the last picture are zero. */
   images: Float32Array
-  /** float32 [batchSize, classes], one-hot. */
+  /** float32 [batchSize, classes] */
   targets: Float32Array
   /** float32 [batchSize]: 1 for a picture, 0 for a row that only fills the shape. */
   weights: Float32Array
@@ -21,9 +21,9 @@ export async function makeBatch(
   const images = new Float32Array(batchSize * pictureLength)
   const targets = new Float32Array(batchSize * classes)
   const weights = new Float32Array(batchSize)
-  for (const [row, { data, label }] of pictures.entries()) {
-    images.set(data, row * pictureLength)
-    targets[row * classes + label] = 1
+  for (const [row, picture] of pictures.entries()) {
+    images.set(picture.data, row * pictureLength)
+    targets.set(picture.targets, row * classes)
     weights[row] = 1
   }
   return { images, targets, weights, count: pictures.length }

@@ -4,8 +4,8 @@ import type { LabelledFile } from '../core/messages.ts'
 export interface Picture {
   /** float32 [channels, height, width]. */
   data: Float32Array
-  /** Index of its class. */
-  label: number
+  /** float32 [labels]: what the model should say, as its loss takes it. */
+  targets: Float32Array
 }
 
 export interface Dataset {
@@ -13,10 +13,18 @@ export interface Dataset {
   get(index: number): Promise<Picture>
 }
 
-/** `prepare` decodes a file. `cacheBytes` bounds what is kept. */
+/** `prepare` decodes a file, `read` a label. `cacheBytes` bounds what is kept. */
 export function createDataset(
   files: readonly LabelledFile[],
-  { prepare, cacheBytes }: { prepare(file: string): Promise<Float32Array>; cacheBytes: number },
+  {
+    prepare,
+    read,
+    cacheBytes,
+  }: {
+    prepare(file: string): Promise<Float32Array>
+    read(label: string): Float32Array
+    cacheBytes: number
+  },
 ): Dataset {
   const cache = new Map<number, Picture>()
   let cachedBytes = 0
@@ -27,7 +35,8 @@ export function createDataset(
       if (cached !== undefined) return cached
       const entry = files[index]
       if (entry === undefined) throw new RangeError(`picture ${index} of ${files.length}`)
-      const picture = { data: await prepare(entry.file), label: entry.label }
+      const targets = read(entry.label)
+      const picture = { data: await prepare(entry.file), targets }
       if (cachedBytes + picture.data.byteLength <= cacheBytes && !cache.has(index)) {
         cache.set(index, picture)
         cachedBytes += picture.data.byteLength

@@ -3,6 +3,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { Evaluation, TrainerJob } from '../core/messages.ts'
 import type { Control } from './control.ts'
 import type { Dataset } from './dataset.ts'
+import type { Scorer } from './score.ts'
 import { sessionOptions } from './session-options.ts'
 
 export interface EvaluationOptions {
@@ -10,6 +11,8 @@ export interface EvaluationOptions {
   /** Dimensions of a picture: channels, height, width. */
   dims: readonly number[]
   batchSize: number
+  /** A new one a data set. */
+  scorer(): Scorer
   control: Control
 }
 
@@ -26,10 +29,9 @@ export async function evaluate(
   try {
     const evaluations: Evaluation[] = []
     for (const dataset of datasets) {
-      const right = await countRight(session, dataset, options)
-      if (right === undefined) return undefined
-      const { length } = dataset
-      evaluations.push({ accuracy: length === 0 ? null : right / length, count: length })
+      const scorer = options.scorer()
+      if (!(await score(session, dataset, scorer, options))) return undefined
+      evaluations.push({ accuracy: scorer.accuracy(), count: dataset.length })
     }
     return evaluations
   } finally {
@@ -37,18 +39,19 @@ export async function evaluate(
   }
 }
 
-async function countRight(
+/** False when it was stopped. */
+async function score(
   session: InferenceSession,
   dataset: Dataset,
+  scorer: Scorer,
   { job, dims, batchSize, control }: EvaluationOptions,
-): Promise<number | undefined> {
+): Promise<boolean> {
   const { inputName, outputName, labels } = job.model
   const metadata = session.inputMetadata.find(({ name }) => name === inputName)
   const fixed = metadata?.isTensor === true && typeof metadata.shape[0] === 'number'
   const size = fixed ? 1 : batchSize
-  let right = 0
   for (let start = 0; start < dataset.length; start += size) {
-    if (!(await control.mayGoOn())) return undefined
+    if (!(await control.mayGoOn())) return false
     const indices = Array.from({ length: Math.min(size, dataset.length - start) }, (_, row) => start + row)
     const pictures = await Promise.all(indices.map(index => dataset.get(index)))
     const images = new Float32Array(pictures.length * dims.reduce((product, dim) => product * dim, 1))
@@ -56,11 +59,9 @@ async function countRight(
     const input = new Tensor('float32', images, [pictures.length, ...dims])
     const output = (await session.run({ [inputName]: input }, [outputName]))[outputName]
     const scores = Array.from(output?.data ?? [], Number)
-    for (const [row, { label }] of pictures.entries()) {
-      if (indexOfLargest(scores.slice(row * labels.length, (row + 1) * labels.length)) === label) right += 1
+    for (const [row, { targets }] of pictures.entries()) {
+      scorer.add(scores.slice(row * labels.length, (row + 1) * labels.length), targets)
     }
   }
-  return right
+  return true
 }
-
-const indexOfLargest = (values: readonly number[]): number => values.indexOf(Math.max(...values))

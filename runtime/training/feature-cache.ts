@@ -35,8 +35,8 @@ export async function cacheFeatures(
     await rm(file, { force: true })
   }
   try {
-    const labels = await fill(handle, pictures, frozen, session, pictureDims, control)
-    if (labels !== undefined) return { dataset: readFrom(handle, labels, featureLength(frozen)), close }
+    const targets = await fill(handle, pictures, frozen, session, pictureDims, control)
+    if (targets !== undefined) return { dataset: readFrom(handle, targets, featureLength(frozen)), close }
     await close()
     return undefined
   } catch (error) {
@@ -49,7 +49,7 @@ export async function cacheFeatures(
 
 const featureLength = ({ dims }: FrozenPart) => dims.slice(1).reduce((product, dim) => product * dim, 1)
 
-/** Writes the features of every picture in order, and answers the pictures' labels. */
+/** Writes the features of every picture in order, and answers the pictures' targets. */
 async function fill(
   handle: FileHandle,
   pictures: Dataset,
@@ -57,10 +57,10 @@ async function fill(
   session: InferenceSession,
   pictureDims: readonly number[],
   control: Control,
-): Promise<number[] | undefined> {
+): Promise<Float32Array[] | undefined> {
   const [batchSize = 1] = dims
   const length = pictureDims.reduce((product, dim) => product * dim, 1)
-  const labels: number[] = []
+  const targets: Float32Array[] = []
   for (let start = 0; start < pictures.length; start += batchSize) {
     if (!(await control.mayGoOn())) return undefined
     const count = Math.min(batchSize, pictures.length - start)
@@ -73,21 +73,21 @@ async function fill(
       throw new TypeError(`features are ${results[output]?.type}; expected float32`)
     const bytes = (features.byteLength / batchSize) * count
     await handle.write(new Uint8Array(features.buffer, features.byteOffset, bytes))
-    labels.push(...rows.map(({ label }) => label))
+    targets.push(...rows.map(row => row.targets))
   }
-  return labels
+  return targets
 }
 
 /** The system's page cache keeps what is read again and again. */
-function readFrom(handle: FileHandle, labels: readonly number[], length: number): Dataset {
+function readFrom(handle: FileHandle, targets: readonly Float32Array[], length: number): Dataset {
   return {
-    length: labels.length,
+    length: targets.length,
     async get(index) {
-      const label = labels[index]
-      if (label === undefined) throw new RangeError(`picture ${index} of ${labels.length}`)
+      const row = targets[index]
+      if (row === undefined) throw new RangeError(`picture ${index} of ${targets.length}`)
       const data = new Float32Array(length)
       await handle.read(data, 0, data.byteLength, index * data.byteLength)
-      return { data, label }
+      return { data, targets: row }
     },
   }
 }

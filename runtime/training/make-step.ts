@@ -1,6 +1,8 @@
 /** From a model's bytes to the model of a training step: pure on both sides of the engine's simplification. */
 import { splitAtFrozenBorder } from '../autodiff/frozen-border.ts'
 import {
+  type AccumulatingStep,
+  buildAccumulatingStep,
   buildTrainingStep,
   prepareForTraining,
   type TrainingStep,
@@ -24,34 +26,66 @@ export interface FrozenPart {
   dims: number[]
 }
 
-export interface PlannedStep {
+export interface PlannedStep<Step = TrainingStep | AccumulatingStep> {
   /** Its `inputs.images` takes features where there is a frozen part, pictures where there is none. */
-  step: TrainingStep
+  step: Step
   frozen?: FrozenPart
 }
 
-/** `dims`: channels, height and width of a picture. Throws `invalid-model` and `not-trainable`. */
+type StepRecipe = Pick<
+  CheckedRetraining,
+  'trainable' | 'batchSize' | 'optimizer' | 'loss' | 'clipNorm' | 'averaging' | 'batchNormalization'
+>
+
+/**
+ * @param dims channels, height and width of a picture
+ * @param microBatch pictures at once; the step accumulates gradients where that is less than the batch
+ * @throws CorunError `invalid-model`, `not-trainable`
+ */
 export async function makeStep(
   bytes: Uint8Array,
   { model, provider }: Pick<TrainerJob, 'model' | 'provider'>,
-  recipe: Pick<CheckedRetraining, 'trainable' | 'batchSize' | 'optimizer'>,
+  recipe: StepRecipe,
   dims: readonly number[],
+): Promise<PlannedStep<TrainingStep>>
+export async function makeStep(
+  bytes: Uint8Array,
+  { model, provider }: Pick<TrainerJob, 'model' | 'provider'>,
+  recipe: StepRecipe,
+  dims: readonly number[],
+  microBatch: number,
+): Promise<PlannedStep>
+export async function makeStep(
+  bytes: Uint8Array,
+  { model, provider }: Pick<TrainerJob, 'model' | 'provider'>,
+  recipe: StepRecipe,
+  dims: readonly number[],
+  microBatch = recipe.batchSize,
 ): Promise<PlannedStep> {
   const graph = readGraph(bytes)
   const names = new Set(chosenParameters(graph, recipe.trainable))
   const prepared = prepareForTraining(graph, {
     output: model.outputName,
-    inputShape: [recipe.batchSize, ...dims],
+    inputShape: [microBatch, ...dims],
     trainable: name => names.has(name),
+    batchNormalization: recipe.batchNormalization,
   })
   const simplified = { ...prepared, graph: await simplify(prepared.graph) }
   const optimizer =
     recipe.optimizer.kind === 'adam' ? { ...recipe.optimizer, decoupledDecay: true } : recipe.optimizer
-  const options = { optimizer, ...(await layoutFor(provider)) }
+  const { loss, clipNorm, averaging } = recipe
+  const options: TrainingStepOptions = {
+    optimizer,
+    loss,
+    ...(clipNorm === undefined ? {} : { clipNorm }),
+    ...(averaging === undefined ? {} : { averaging }),
+    ...(await layoutFor(provider)),
+  }
+  const build = microBatch < recipe.batchSize ? buildAccumulatingStep : buildTrainingStep
   const border = splitAtFrozenBorder(simplified)
-  if (border === undefined) return { step: buildTrainingStep(simplified, options) }
+  if (border === undefined) return { step: build(simplified, options) }
   return {
-    step: buildTrainingStep(border.rest, options),
+    step: build(border.rest, options),
     frozen: {
       model: writeGraph(border.features),
       input: simplified.input,

@@ -22,11 +22,17 @@ export interface Rounds {
   close(): void
 }
 
+/** Where the session that `options` are for keeps them. */
+export function roundsFor(loops: readonly Loop[], options: InferenceSession.SessionOptions): Rounds {
+  const onDevice = options.executionProviders?.includes('webgpu') ?? false
+  return onDevice ? deviceRounds(loops, options) : hostRounds(loops)
+}
+
 /**
  * In the computer's memory: two buffers each, which change places, because the engine may write an output while it still
  * reads the input. With one buffer for both the numbers are subtly wrong.
  */
-export function hostRounds(loops: readonly Loop[]): Rounds {
+function hostRounds(loops: readonly Loop[]): Rounds {
   const rounds = loops.map(({ input, output, dims, data }) => ({
     input,
     output,
@@ -50,7 +56,7 @@ export function hostRounds(loops: readonly Loop[]): Rounds {
  * On the device: a step's results stay there and go into the next. They are read by a model that does nothing, because
  * the engine aborts the process when such a tensor is asked for its data.
  */
-export function deviceRounds(loops: readonly Loop[], options: InferenceSession.SessionOptions): Rounds {
+function deviceRounds(loops: readonly Loop[], options: InferenceSession.SessionOptions): Rounds {
   const present = new Map<string, Tensor>(
     loops.map(({ input, dims, data }) => [input, new Tensor('float32', data, [...dims])]),
   )
@@ -70,6 +76,7 @@ export function deviceRounds(loops: readonly Loop[], options: InferenceSession.S
       }
     },
     async read(inputs) {
+      if (inputs.length === 0) return []
       const chosen = loops.filter(({ input }) => inputs.includes(input))
       const session = await InferenceSession.create(copyingModel(chosen), options)
       try {
@@ -107,6 +114,10 @@ function copyingModel(loops: readonly Loop[]): Uint8Array {
     irVersion: 8,
   }
   return writeGraph(graph)
+}
+
+export function zeros(dims: readonly number[]): Float32Array {
+  return new Float32Array(dims.reduce((product, dim) => product * dim, 1))
 }
 
 function floatsOf(tensor: Tensor | undefined, name: string): Float32Array {

@@ -15,8 +15,8 @@ export interface EpochsOptions {
   /** Samples, then the pool of reference pictures, as `shape` counts them. */
   dataset: Dataset
   shape: EpochShape
-  recipe: Pick<CheckedRetraining, 'epochs' | 'optimizer' | 'seed'>
-  step: Pick<TrainingStep, 'batchSize' | 'classes'>
+  recipe: Pick<CheckedRetraining, 'epochs' | 'batchSize' | 'optimizer' | 'seed'>
+  step: Pick<TrainingStep, 'classes'>
   /** Of what a step takes for one picture: channels, height, width, or those of its features. */
   dims: readonly number[]
   progress: Progress
@@ -31,7 +31,7 @@ export async function runEpochs(options: EpochsOptions): Promise<number[] | unde
   const random = seededRandom(recipe.seed)
   const steps = recipe.epochs * stepsPerEpoch(shape)
   const batchShape = {
-    batchSize: options.step.batchSize,
+    batchSize: recipe.batchSize,
     classes: options.step.classes,
     pictureLength: options.dims.reduce((product, dim) => product * dim, 1),
   }

@@ -3,12 +3,12 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { TrainingStep } from '../autodiff/index.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Batch } from './batch.ts'
-import { deviceRounds, hostRounds, type Loop } from './rounds.ts'
+import { type Loop, roundsFor, zeros } from './rounds.ts'
 
 export interface StepRunner {
   /** One step; answers the batch's loss before it. Throws `trainer-failed` when that is not a finite number. */
   run(batch: Batch, learningRate: number): Promise<number>
-  /** The parameters as they are now, a tensor a slot. */
+  /** What training has made of the parameters, a tensor a slot: their averages, where the step keeps some. */
   parameters(): Promise<Float32Array[]>
   close(): Promise<void>
 }
@@ -24,8 +24,7 @@ export async function createStepRunner(
     { ...slot, data: parameters[index] ?? zeros(slot.dims) },
     ...slot.state.map(loop => ({ ...loop, data: zeros(loop.dims) })),
   ])
-  const onDevice = options.executionProviders?.includes('webgpu') ?? false
-  const rounds = onDevice ? deviceRounds(loops, options) : hostRounds(loops)
+  const rounds = roundsFor(loops, options)
   const session = await InferenceSession.create(step.model, { ...options, ...rounds.options })
   const { inputs, outputs, batchSize, classes } = step
   const scalar = (value: number) => new Tensor('float32', Float32Array.of(value), [])
@@ -41,18 +40,12 @@ export async function createStepRunner(
         [inputs.step]: scalar(steps + 1),
       }
       const results = await session.run(feeds, { ...rounds.fetches(), [outputs.loss]: null })
-      const loss = Number(results[outputs.loss]?.data[0])
-      if (!Number.isFinite(loss)) {
-        throw new CorunError(
-          'trainer-failed',
-          `the loss is ${loss} in step ${steps + 1}: training diverged; expected a smaller learning rate than ${learningRate}`,
-        )
-      }
+      const loss = finiteLoss(Number(results[outputs.loss]?.data[0]), steps, learningRate)
       rounds.turn(results)
       steps += 1
       return loss
     },
-    parameters: () => rounds.read(step.slots.map(({ input }) => input)),
+    parameters: () => rounds.read(step.slots.map(({ input, average }) => average?.input ?? input)),
     async close() {
       rounds.close()
       await session.release()
@@ -60,6 +53,11 @@ export async function createStepRunner(
   }
 }
 
-function zeros(dims: readonly number[]): Float32Array {
-  return new Float32Array(dims.reduce((product, dim) => product * dim, 1))
+/** `loss`, after `steps` good steps. Throws `trainer-failed` when it is no number any more. */
+export function finiteLoss(loss: number, steps: number, learningRate: number): number {
+  if (Number.isFinite(loss)) return loss
+  throw new CorunError(
+    'trainer-failed',
+    `the loss is ${loss} in step ${steps + 1}: training diverged; expected a smaller learning rate than ${learningRate}`,
+  )
 }

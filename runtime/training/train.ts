@@ -1,7 +1,9 @@
 /** A training from job to candidate: data, steps, evaluation of both versions. Says what happens; decides nothing. */
 import { readFile } from 'node:fs/promises'
+import { lastOperator } from '../autodiff/index.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { expectedLabel, targetsOf } from '../core/labels.ts'
 import type { Evaluation, LabelledFile, TrainerEvent, TrainerJob } from '../core/messages.ts'
 import { prepareImage } from '../images/prepare-image.ts'
 import { readGraph, replaceWeights } from '../onnx/index.ts'
@@ -12,11 +14,12 @@ import { type EpochShape, stepsPerEpoch } from './epoch-plan.ts'
 import { evaluate } from './evaluate.ts'
 import { cacheFeatures } from './feature-cache.ts'
 import { makeStep } from './make-step.ts'
+import { microBatchFor, openRunner } from './open-runner.ts'
 import { createProgress } from './progress.ts'
 import { runEpochs } from './run-epochs.ts'
+import { createScorer } from './score.ts'
 import { sessionOptions } from './session-options.ts'
-import { createStepRunner } from './step-runner.ts'
-import { slotData, weightsOf } from './weights.ts'
+import { weightsOf } from './weights.ts'
 
 /** Decoded pictures that are kept between epochs: some 2,300 of 3 x 48 x 192. */
 const cacheBytes = 256 * 2 ** 20
@@ -36,11 +39,12 @@ export async function train(
   const { width, height, channels } = job.image
   const dims = [channels === 'gray' ? 1 : 3, height, width]
   const original = await readFile(job.model.file)
-  const { step, frozen } = await makeStep(original, job, recipe, dims)
-  const parameters = slotData(step, readGraph(original))
+  const microBatch = await microBatchFor(original, job, recipe, dims)
+  const { step, frozen } = await makeStep(original, job, recipe, dims, microBatch)
   const datasetOf = (files: readonly LabelledFile[], bytes: number) =>
     createDataset(files, {
       prepare: file => preparePicture(file, job),
+      read: label => readLabel(label, job, recipe),
       cacheBytes: bytes,
     })
   const pictures = datasetOf([...job.training, ...job.replay], cacheBytes)
@@ -51,7 +55,7 @@ export async function train(
     batchSize: recipe.batchSize,
   }
   const count = step.parameters.reduce((sum, parameter) => sum + sizeOf(parameter.dims), 0)
-  await say({ type: 'ready', parameters: count, stepsPerEpoch: stepsPerEpoch(shape) })
+  await say({ type: 'ready', parameters: count, stepsPerEpoch: stepsPerEpoch(shape), microBatch })
 
   const features =
     frozen &&
@@ -63,7 +67,7 @@ export async function train(
     }))
   if (frozen !== undefined && features === undefined) return { type: 'stopped' }
   const stepDims = frozen?.dims.slice(1) ?? dims
-  const runner = await createStepRunner(step, parameters, stepDims, sessionOptions(job))
+  const runner = await openRunner(step, readGraph(original), stepDims, job)
   const progress = createProgress(say, {
     intervalMs: job.loop ? 0 : progressIntervalMs,
     now: () => performance.now(),
@@ -94,7 +98,10 @@ export async function train(
   await say({ type: 'evaluating' })
   // Both versions see the same pictures: decoded once.
   const judges = [datasetOf(job.heldOut, cacheBytes / 2), datasetOf(job.referenceHeldOut, cacheBytes / 2)]
-  const options = { job, dims, batchSize: recipe.batchSize, control }
+  // A model that ends in a sigmoid gives probabilities, another the scores before it.
+  const threshold = lastOperator(readGraph(original), job.model.outputName) === 'Sigmoid' ? 0.5 : 0
+  const scorer = () => createScorer(recipe.loss, threshold)
+  const options = { job, dims, batchSize: recipe.batchSize, scorer, control }
   const before = measured(await evaluate(job.model.file, judges, options))
   const after = before && measured(await evaluate(job.candidateFile, judges, options))
   if (before === undefined || after === undefined) return { type: 'stopped' }
@@ -117,6 +124,15 @@ async function preparePicture(file: string, { image }: TrainerJob): Promise<Floa
     const why = cause instanceof Error ? cause.message : cause
     throw new CorunError('trainer-failed', `picture ${file} cannot be used: ${why}`, { cause })
   }
+}
+
+function readLabel(label: string, { model }: TrainerJob, { loss }: CheckedRetraining): Float32Array {
+  const targets = targetsOf(label, loss, model.labels)
+  if (targets) return targets
+  throw new CorunError(
+    'trainer-failed',
+    `label "${label}" does not fit; expected ${expectedLabel(loss, model.labels)}`,
+  )
 }
 
 const sizeOf = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1)

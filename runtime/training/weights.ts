@@ -1,10 +1,12 @@
 /** Trained parameters between a model file and the tensors of a training step. */
-import type { TrainingStep } from '../autodiff/index.ts'
+import type { AccumulatingStep, TrainingStep } from '../autodiff/index.ts'
 import { CorunError } from '../core/errors.ts'
 import { elementCount, floatsOf, type Graph, inlineConstants, untieIdentities } from '../onnx/index.ts'
 
 /** The step's parameter tensors, in the order of its slots, with the weights of `graph`, which is changed. */
-export function slotData({ slots, parameters }: TrainingStep, graph: Graph): Float32Array[] {
+export function slotData(step: TrainingStep | AccumulatingStep, graph: Graph): Float32Array[] {
+  const { parameters } = step
+  const slots = 'accumulate' in step ? [...step.apply.slots, ...step.accumulate.statistics] : step.slots
   inlineConstants(graph)
   untieIdentities(graph)
   const tensors = slots.map(({ dims }) => new Float32Array(elementCount(dims)))
@@ -18,7 +20,7 @@ export function slotData({ slots, parameters }: TrainingStep, graph: Graph): Flo
 
 /** The way back: weights by parameter name. */
 export function weightsOf(
-  { parameters }: TrainingStep,
+  { parameters }: Pick<TrainingStep, 'parameters'>,
   tensors: readonly Float32Array[],
 ): Map<string, Float32Array> {
   return new Map(

@@ -47,7 +47,7 @@ export async function makeJob({
     threads: Math.min(4, availableParallelism()),
   })
   // Clean pictures judge what was forgotten, in place of the reference set's own third.
-  const referenceHeldOut = clean.map(({ file, label }) => ({ file, label: job.model.labels.indexOf(label) }))
+  const referenceHeldOut = clean.map(({ file, label }) => ({ file, label }))
   return { ...job, referenceHeldOut }
 }
 

@@ -6,10 +6,9 @@ import { checkRetraining } from '../../runtime/core/definition-schema.ts'
 import { elementCount, parametersOf, readGraph, writeGraph } from '../../runtime/onnx/index.ts'
 import type { Batch } from '../../runtime/training/batch.ts'
 import { makeStep } from '../../runtime/training/make-step.ts'
+import { openRunner } from '../../runtime/training/open-runner.ts'
 import { sessionOptions } from '../../runtime/training/session-options.ts'
 import { simplify } from '../../runtime/training/simplify.ts'
-import { createStepRunner } from '../../runtime/training/step-runner.ts'
-import { slotData } from '../../runtime/training/weights.ts'
 import { loadNetwork } from '../oracle/load-network.ts'
 
 export interface Subject {
@@ -72,7 +71,10 @@ export async function stepOf(subject: Subject, trainable: Trainable): Promise<Ru
   const recipe = checkRetraining('bench', { model: 'm', batchSize, trainable, optimizer: sgd() })
   const { step, frozen } = await makeStep(bytes, { model, provider: 'cpu' }, recipe, dims)
   const inputDims = frozen?.dims.slice(1) ?? dims
-  const runner = await createStepRunner(step, slotData(step, readGraph(bytes)), inputDims, session(subject))
+  const runner = await openRunner(step, readGraph(bytes), inputDims, {
+    provider: 'cpu',
+    threads: subject.threads,
+  })
   const batch = exampleBatch(batchSize, elementCount(inputDims), classes)
   return { run: () => runner.run(batch, 1e-6), close: runner.close }
 }

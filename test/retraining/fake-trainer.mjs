@@ -23,7 +23,7 @@ const command = async () => {
 const evaluation = (accuracy, count) => ({ accuracy, count })
 for (const step of script) {
   const [what, argument] = step.split('=')
-  if (what === 'ready') await say({ type: 'ready', parameters: 3, stepsPerEpoch: 2 })
+  if (what === 'ready') await say({ type: 'ready', parameters: 3, stepsPerEpoch: 2, microBatch: 8 })
   if (what === 'progress')
     await say({
       type: 'progress',

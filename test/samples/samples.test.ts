@@ -106,15 +106,17 @@ test('a reference folder gives labelled files, a third of them held out whatever
     for (let n = 0; n < 60; n += 1) await writeFile(join(folder, label, `${n}.jpg`), `${label} ${n}`)
   }
   await writeFile(join(folder, '0', 'notes.txt'), 'no picture')
-  const reference = await readReference(folder, ['0', '180'])
+  const reference = await readReference(folder, 'softmax-cross-entropy', ['0', '180'])
   assert.is(reference.training.length + reference.heldOut.length, 120)
   assert.ok(reference.heldOut.length > 25 && reference.heldOut.length < 55, `${reference.heldOut.length}`)
-  for (const { file, label } of reference.heldOut) assert.is(file.includes('/180/') ? 1 : 0, label)
+  for (const { file, label } of reference.heldOut) assert.is(file.includes('/180/') ? '180' : '0', label)
 
   const heldOut = async () =>
     new Set(
       await Promise.all(
-        (await readReference(folder, ['0', '180'])).heldOut.map(({ file }) => readFile(file, 'utf8')),
+        (await readReference(folder, 'softmax-cross-entropy', ['0', '180'])).heldOut.map(({ file }) =>
+          readFile(file, 'utf8'),
+        ),
       ),
     )
   const before = await heldOut()
@@ -128,7 +130,9 @@ test('a reference folder gives labelled files, a third of them held out whatever
 
 test('a reference folder with a name that is no label is refused, and names both', async () => {
   await mkdir(join(dataDir, 'reference', '90'), { recursive: true })
-  const error = await readReference(join(dataDir, 'reference'), ['0', '180']).catch(caught => caught)
+  const error = await readReference(join(dataDir, 'reference'), 'softmax-cross-entropy', ['0', '180']).catch(
+    caught => caught,
+  )
   assert.ok(error instanceof CorunError && error.code === 'invalid-definition')
   assert.match(error.message, '"90"')
 })

@@ -65,7 +65,7 @@ test('a trial trains on every labelled picture and judges on others, drifted and
     assert.equal([job.training.length, job.heldOut.length, job.referenceHeldOut.length], [24, 10, 10])
     assert.ok(job.replay.length > 300, `${job.replay.length} pictures to replay`)
     for (const pictures of [job.training, job.heldOut, job.referenceHeldOut]) {
-      assert.is(pictures.filter(({ label }) => label === 0).length, pictures.length / 2)
+      assert.is(pictures.filter(({ label }) => label === job.model.labels[0]).length, pictures.length / 2)
     }
     const files = [...job.training, ...job.heldOut, ...job.referenceHeldOut].map(({ file }) => file)
     const contents = await Promise.all(files.map(file => readFile(file, 'base64')))

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { TrainingStep } from '../../runtime/autodiff/index.ts'
 import { buildTrainingStep, prepareForTraining } from '../../runtime/autodiff/index.ts'
 import { sgd, type Trainable } from '../../runtime/core/definition.ts'
 import { checkRetraining } from '../../runtime/core/definition-schema.ts'
@@ -37,7 +38,7 @@ function randomPictures(): Dataset {
   const random = seededRandom(5)
   const pictures = Array.from({ length: count }, (_, index) => ({
     data: Float32Array.from({ length: size }, () => random() * 2 - 1),
-    label: index % 2,
+    targets: Float32Array.of(1 - (index % 2), index % 2),
   }))
   return {
     length: count,
@@ -57,7 +58,7 @@ const recipeOf = (trainable: Trainable) =>
 /** Three steps over the same pictures, and the weights after them. */
 async function trainOn(
   dataset: Dataset,
-  step: Awaited<ReturnType<typeof makeStep>>['step'],
+  step: TrainingStep,
   stepDims: readonly number[],
 ): Promise<Map<string, Float32Array>> {
   const runner = await createStepRunner(

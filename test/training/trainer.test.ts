@@ -1,13 +1,14 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { builtEntry } from '../../runtime/core/package-root.ts'
 import { prepareImage } from '../../runtime/images/prepare-image.ts'
-import { floatsOf, inlineConstants, readGraph } from '../../runtime/onnx/index.ts'
+import { floatsOf, inlineConstants, readGraph, writeGraph } from '../../runtime/onnx/index.ts'
 import { realModel } from './real-model.ts'
 import { type JobOptions, startTrainer, writeJob } from './trainer-job.ts'
 
@@ -64,7 +65,7 @@ async function accuracy(file: string, { heldOut, image }: Awaited<ReturnType<typ
     const { data, dims } = await prepareImage(await readFile(picture), image)
     const results = await session.run({ x: new Tensor('float32', data, dims) })
     const scores = Array.from(results['softmax_0.tmp_0']?.data ?? [], Number)
-    if ((scores[0] ?? 0) >= (scores[1] ?? 0) === (label === 0)) right += 1
+    if ((scores[0] ?? 0) >= (scores[1] ?? 0) === (label === '0')) right += 1
   }
   await session.release()
   return right / heldOut.length
@@ -146,6 +147,59 @@ test('the load that a profile measures beside runs until it is stopped, and judg
   )
 })
 
+test('a bound of pictures at once is kept, and a run learns the same in parts', async () => {
+  const { jobFile } = await prepare({ job: { microBatch: 3, memoryBytes: 8 * 2 ** 30 } })
+  const trainer = startTrainer(jobFile)
+  const { event } = await trainer.last()
+  const ready = trainer.events.find(({ type }) => type === 'ready')
+  assert.is(ready?.type === 'ready' && ready.microBatch, 3)
+  if (event?.type !== 'done') return assert.unreachable(JSON.stringify(event))
+  assert.ok((event.after.heldOut.accuracy ?? 0) > 0.9, `held out ${event.after.heldOut.accuracy}`)
+})
+
+/** The real model up to its softmax, as models for other losses end. */
+async function withoutSoftmax(folder: string) {
+  const graph = readGraph(await readFile(realModel))
+  const softmax = graph.nodes.find(({ opType }) => opType === 'Softmax')
+  const outputName = softmax?.inputs[0] ?? ''
+  graph.nodes = graph.nodes.filter(node => node !== softmax)
+  graph.outputs = [{ name: outputName, type: 'float32', dims: undefined }]
+  const file = join(folder, 'scores.onnx')
+  await writeFile(file, writeGraph(graph))
+  return { file, inputName: 'x', outputName, labels: ['0', '180'] }
+}
+
+for (const [what, loss, labels, least] of [
+  [
+    'several labels a picture: learned, and judged by every decision',
+    'binary-cross-entropy',
+    { 0: '0', 180: '180' },
+    0.9,
+  ],
+  [
+    'numbers: learned, and judged by how much of their variation is met',
+    'mean-squared-error',
+    { 0: '1,0', 180: '0,1' },
+    0.7,
+  ],
+] as const) {
+  test(what, async () => {
+    const { jobFile, job, folder } = await prepare({
+      definition: { loss, epochs: 6 },
+      job: { replay: [], referenceHeldOut: [] },
+    })
+    const relabelled = (files: typeof job.training) =>
+      files.map(({ file, label }) => ({ file, label: label === '0' ? labels[0] : labels[180] }))
+    const model = await withoutSoftmax(folder)
+    const changed = { model, training: relabelled(job.training), heldOut: relabelled(job.heldOut) }
+    await writeFile(jobFile, JSON.stringify({ ...job, ...changed }))
+    const { event } = await startTrainer(jobFile).last()
+    if (event?.type !== 'done') return assert.unreachable(JSON.stringify(event))
+    assert.ok((event.after.heldOut.accuracy ?? 0) > least, `held out ${event.after.heldOut.accuracy}`)
+    assert.is(event.after.heldOut.count, 20)
+  })
+}
+
 test('by hand, without a parent to talk to, events are lines of standard output', async () => {
   const { jobFile } = await prepare({ definition: { epochs: 1 }, job: { heldOut: [] } })
   const { stdout } = await promisify(execFile)(process.execPath, [builtEntry('trainer'), jobFile])
@@ -171,9 +225,21 @@ for (const [what, options, code, text] of [
   ],
   [
     'a picture that is gone',
-    { job: { training: [{ file: '/nowhere.png', label: 0 }] } },
+    { job: { training: [{ file: '/nowhere.png', label: '0' }] } },
     'trainer-failed',
     /nowhere\.png/,
+  ],
+  [
+    'a budget of memory that does not hold one picture',
+    { job: { memoryBytes: 2 ** 20 } },
+    'not-trainable',
+    /with one picture takes \d+ MiB of memory, 1 MiB are left/,
+  ],
+  [
+    'a label that the model does not know',
+    { job: { training: [{ file: '/nowhere.png', label: '90' }] } },
+    'trainer-failed',
+    /label "90" does not fit; expected one of 0, 180/,
   ],
   ['a definition that does not fit', { definition: { epochs: 0 } }, 'invalid-definition', /epochs/],
   [
