@@ -42,11 +42,11 @@ export interface SwitchReason {
 
 export interface ModelStore {
   /**
-   * Tells the store which file a function brings, and answers the version to serve: that file when it is new, the
+   * Tells the store which model a function brings, and answers the version to serve: that one when it is new, the
    * current version (which retraining may have made) when it is not. A current version whose file is lost or
    * damaged gives way to its nearest good ancestor.
    */
-  adopt(id: string, file: string): Promise<ModelFile>
+  adopt(id: string, content: Uint8Array | string): Promise<ModelFile>
   /** `content` is the model's bytes or the path of a file, which stays. */
   addCandidate(id: string, content: Uint8Array | string, origin: CandidateOrigin): Promise<ModelFile>
   /** Keeps the line of a candidate and removes its file. */
@@ -119,9 +119,9 @@ export async function openModelStore({
   }
 
   return {
-    adopt: (id, file) =>
+    adopt: (id, content) =>
       oneAtATime(async () => {
-        const base = await files.put(await readFile(file))
+        const base = await files.put(await bytesOf(content))
         const known = Object.hasOwn(state.data.models, id) ? state.data.models[id] : undefined
         if (known?.base !== base) await change(models => adoptBase(models, id, base, now()))
         else if (!(await files.isWhole(known.current))) await recover(id, known.current)
@@ -130,7 +130,7 @@ export async function openModelStore({
     addCandidate: (id, content, origin) =>
       oneAtATime(async () => {
         stored(id)
-        const sha256 = await files.put(typeof content === 'string' ? await readFile(content) : content)
+        const sha256 = await files.put(await bytesOf(content))
         const made = { sha256, source: 'retraining', createdAt: now(), standing: 'candidate' } as const
         await editRecord(id, record => addVersion(record, { ...made, ...origin, kept: true }))
         return fileOf(sha256)
@@ -175,3 +175,6 @@ function versionOf(record: ModelRecord, id: string, sha256: string): StoredVersi
 
 const unknownVersion = (id: string, sha256: string, why: string) =>
   new CorunError('unknown-version', `version ${sha256} of model "${id}" ${why}`)
+
+const bytesOf = async (content: Uint8Array | string): Promise<Uint8Array> =>
+  typeof content === 'string' ? readFile(content) : content

@@ -8,11 +8,12 @@ import type { DeployedModel } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import { packageRoot } from '../core/package-root.ts'
 import { inspectModel } from '../onnx/index.ts'
+import { wholeModel } from './whole-model.ts'
 
 /** Where model versions are kept: the `models` room. */
 export interface ModelSource {
-  /** Registers the file that the function brings, and answers the version that is current. */
-  adopt(id: string, file: string): Promise<{ sha256: string; file: string }>
+  /** Registers the model that the function brings, its file or its bytes, and answers the version that is current. */
+  adopt(id: string, content: string | Uint8Array): Promise<{ sha256: string; file: string }>
 }
 
 type ModelSpec = FunctionDescription['models'][string]
@@ -28,7 +29,7 @@ export async function resolveModels(
     const id = `${name}.${key}`
     // Before the store takes it: a damaged file must not become a version.
     inspectModel(await readFile(base))
-    const version = await source.adopt(id, base)
+    const version = await source.adopt(id, await wholeModel(base))
     const labels = await readLabels(spec.labels, folder, id)
     return [key, await describeModel(id, version, labels)] as const
   })

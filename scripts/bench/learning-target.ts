@@ -12,7 +12,12 @@ export async function openTarget(name: string, buildFolder: string): Promise<Tra
   const built = await buildModule(join(folder, 'function.ts'), buildFolder, 'function')
   const retraining = await buildModule(join(folder, 'retrain.ts'), buildFolder, 'retrain')
   const description = await describeFunction(name, built.file)
-  const source = { adopt: async (_: string, file: string) => ({ sha256: '', file }) }
+  const source = {
+    async adopt(_: string, file: string | Uint8Array) {
+      if (typeof file !== 'string') throw new TypeError(`the model of ${name} is in several files`)
+      return { sha256: '', file }
+    },
+  }
   return {
     name,
     deployment: {

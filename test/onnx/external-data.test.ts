@@ -1,7 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { create } from '@bufbuild/protobuf'
 import * as ort from 'onnxruntime-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -16,7 +15,7 @@ import {
   writeGraph,
 } from '../../runtime/onnx/index.ts'
 import { readModel, writeModel } from '../../runtime/onnx/model.ts'
-import { StringStringEntryProtoSchema } from '../../runtime/onnx/onnx_pb.ts'
+import { weightsApart } from './weights-apart.ts'
 
 const test = suite('onnx/external-data')
 
@@ -34,27 +33,9 @@ const graph: Graph = {
   irVersion: 8,
 }
 
-/** The model with its weights in one file, as torch.onnx.export writes it; places can be overruled. */
 function apart(places: Record<string, string>[] = []): { model: Uint8Array; data: Uint8Array } {
-  const model = readModel(writeGraph(graph))
-  const chunks: Uint8Array[] = []
-  let offset = 0
-  for (const [index, tensor] of model.graph.initializer.entries()) {
-    const place = {
-      location: 'model.onnx.data',
-      offset: `${offset}`,
-      length: `${tensor.rawData.length}`,
-      ...places[index],
-    }
-    chunks.push(tensor.rawData)
-    offset += tensor.rawData.length
-    tensor.rawData = new Uint8Array()
-    tensor.dataLocation = 1
-    tensor.externalData = Object.entries(place).map(([key, value]) =>
-      create(StringStringEntryProtoSchema, { key, value }),
-    )
-  }
-  return { model: writeModel(model), data: new Uint8Array(Buffer.concat(chunks)) }
+  const { model, weights } = weightsApart(writeGraph(graph), 'model.onnx.data', places)
+  return { model, data: weights }
 }
 
 const { model, data } = apart()

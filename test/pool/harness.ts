@@ -24,14 +24,13 @@ export const fixturePool = (options: Partial<PoolOptions> = {}) =>
     ...options,
   })
 
-/** Serves the files that functions bring, as they are. */
+/** Serves the files that functions bring, as they are: one file a model. */
 export const plainModels = {
-  adopt: async (_id: string, file: string) => ({
-    sha256: createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex'),
-    file,
-  }),
+  async adopt(_id: string, file: string | Uint8Array) {
+    if (typeof file !== 'string') throw new TypeError('a model in several files')
+    const content = await readFile(file)
+    return { sha256: createHash('sha256').update(content).digest('hex'), file }
+  },
 }
 
 export type Reply = PoolReply<'invoke'>

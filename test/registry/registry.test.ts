@@ -7,9 +7,17 @@ import type { Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
 import { openModelStore } from '../../runtime/models/model-store.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
-import { parametersOf, readGraph, replaceWeights, writeGraph } from '../../runtime/onnx/index.ts'
+import {
+  externalFilesOf,
+  parametersOf,
+  readGraph,
+  replaceWeights,
+  writeGraph,
+} from '../../runtime/onnx/index.ts'
 import type { Pool } from '../../runtime/pool/pool.ts'
 import { createRegistry, type Registry } from '../../runtime/registry/registry.ts'
+import { smallNetwork } from '../autodiff/small-network.ts'
+import { weightsApart } from '../onnx/weights-apart.ts'
 import { codeOf, fixturePool, jsonOf, plainModels, type Reply, textOf } from '../pool/harness.ts'
 import { realModel } from '../training/real-model.ts'
 
@@ -282,6 +290,30 @@ test('labels come from a file beside the function, and a model from beside it', 
     model?.outputs.map(({ activation }) => activation),
     ['softmax'],
   )
+})
+
+test('a model serves with its weights in a file beside it, and without that file its name is told', async () => {
+  await write(
+    'a/function.ts',
+    `export default { models: { net: { path: 'net.onnx' } }, handler: (_, { models }) => models.net.labels }`,
+  )
+  const { model, weights } = weightsApart(writeGraph(smallNetwork()), 'net.onnx.data')
+  await writeFile(join(functionsDir, 'a', 'net.onnx'), model)
+  await writeFile(join(functionsDir, 'a', 'net.onnx.data'), weights)
+  const store = await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger })
+  const registry = await started(store)
+  assert.is(registry.get('a')?.lastError, undefined)
+  const { file } = registry.deployed('a').models.net ?? { file: '' }
+  assert.equal(externalFilesOf(await readFile(file)), [])
+
+  await write(
+    'b/function.ts',
+    `export default { models: { net: { path: 'net.onnx' } }, handler: () => null }`,
+  )
+  await writeFile(join(functionsDir, 'b', 'net.onnx'), model)
+  const error = (await started()).get('b')?.lastError
+  assert.is(error?.code, 'invalid-model')
+  assert.match(error?.message ?? '', /lies in "net.onnx.data", which is missing/)
 })
 
 test('the same sources make the same deployment after a restart, wherever it is started from', async () => {
