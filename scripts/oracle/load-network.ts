@@ -31,6 +31,8 @@ export function listNetworks(): Record<string, NetworkEntry> {
     .parse(JSON.parse(readFileSync(new URL('networks.json', fixtures), 'utf8')))
 }
 
+export const fixtureOf = (name: string): URL => new URL(`${name}.onnx.gz`, fixtures)
+
 export function networkEntry(name: string): NetworkEntry {
   const networks = listNetworks()
   const entry = networks[name]
@@ -41,5 +43,5 @@ export function networkEntry(name: string): NetworkEntry {
 
 /** ONNX bytes: input "input" float32 [N, 3, H, W], output "logits" float32 [N, 1000]. */
 export function loadNetwork(name: string, seed = networkEntry(name).seed): Uint8Array {
-  return fillWeights(gunzipSync(readFileSync(new URL(`${name}.onnx.gz`, fixtures))), seed)
+  return fillWeights(gunzipSync(readFileSync(fixtureOf(name))), seed)
 }

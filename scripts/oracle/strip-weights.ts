@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { fixtures } from './load-network.ts'
+import { fixtureOf } from './load-network.ts'
 import { dropWeights } from './weight-sketch.ts'
 
 const [folder] = process.argv.slice(2)
@@ -15,6 +15,6 @@ if (folder === undefined) {
 }
 for (const file of readdirSync(folder).filter(file => file.endsWith('.onnx'))) {
   const small = gzipSync(dropWeights(readFileSync(join(folder, file))), { level: 9 })
-  writeFileSync(new URL(`${basename(file)}.gz`, fixtures), small)
+  writeFileSync(fixtureOf(basename(file, '.onnx')), small)
   console.log(`${file}: ${(small.length / 1000).toFixed(1)} kB`)
 }
