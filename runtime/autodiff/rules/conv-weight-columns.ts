@@ -2,7 +2,7 @@
 import type { Value } from '../emitter.ts'
 import type { ConvAttributes, Operators } from '../operators/index.ts'
 import { dimAt, positionsOf, range, sizeOf } from '../shape.ts'
-import type { WeightGradientOptions } from './conv-weight.ts'
+import type { WeightGradientOptions } from './weight-gradient.ts'
 import { extentOf } from './window.ts'
 
 /** Any kernel, any groups: the input seen by each tap as columns, then one product (a group). */

@@ -13,7 +13,7 @@
 import type { Value } from '../emitter.ts'
 import type { ConvAttributes, Operators } from '../operators/index.ts'
 import { dimAt, range, sizeOf } from '../shape.ts'
-import type { WeightGradientOptions } from './conv-weight.ts'
+import type { WeightGradientOptions } from './weight-gradient.ts'
 import { extentOf } from './window.ts'
 
 export function correlation({ ops, x, dy, dims, window }: WeightGradientOptions): Value {

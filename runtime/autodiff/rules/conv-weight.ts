@@ -3,24 +3,13 @@
  * One formulation a case, each the fastest for it on the CPU.
  */
 import type { Value } from '../emitter.ts'
-import type { ConvAttributes, Operators } from '../operators/index.ts'
 import { dimAt, sizeOf } from '../shape.ts'
 import { columnProduct } from './conv-weight-columns.ts'
 import { correlation } from './conv-weight-correlation.ts'
+import type { WeightGradientOptions } from './weight-gradient.ts'
 
 /** Up to this many positions in a map one large product beats a product an image: measured at 14 x 14. */
 const SMALL_MAP = 14 * 14
-
-export interface WeightGradientOptions {
-  ops: Operators
-  x: Value
-  dy: Value
-  /** Of the weight: [O, C/g, k...]. */
-  dims: readonly number[]
-  window: ConvAttributes
-  /** See Differentiation. */
-  portable: boolean
-}
 
 export function weightGradient(options: WeightGradientOptions): Value {
   const { window, portable } = options
