@@ -1,6 +1,7 @@
 /** What a model takes and gives, as serving needs to know it; weights are not decoded. */
 import type { ElementType } from './element-type.ts'
 import type { Dimension } from './graph.ts'
+import { inlineFunctions } from './inline-functions.ts'
 import { readModel } from './model.ts'
 import type { NodeProto, ValueInfoProto } from './onnx_pb.ts'
 import { decodeValueInfo } from './value-info.ts'
@@ -39,7 +40,9 @@ const transparent = new Set([
 
 /** @throws CorunError `invalid-model` */
 export function inspectModel(bytes: Uint8Array): ModelDescription {
-  const { graph } = readModel(bytes)
+  const model = readModel(bytes)
+  inlineFunctions(model)
+  const { graph } = model
   const initialized = new Set(graph.initializer.map(({ name }) => name))
   const producers = new Map<string, NodeProto>()
   for (const node of graph.node) for (const output of node.output) producers.set(output, node)

@@ -6,6 +6,7 @@ import { create, fromBinary, isFieldSet, toBinary } from '@bufbuild/protobuf'
 import { CorunError } from '../core/errors.ts'
 import { decodeAttribute, encodeAttribute } from './attribute.ts'
 import type { Graph, Node } from './graph.ts'
+import { inlineFunctions } from './inline-functions.ts'
 import {
   type GraphProto,
   GraphProtoSchema,
@@ -52,7 +53,9 @@ export function readGraph(bytes: Uint8Array): Graph {
   return graphOf(readModel(bytes))
 }
 
+/** With the bodies of the model's own functions in place of their calls, in `model` too. */
 export function graphOf(model: Model): Graph {
+  inlineFunctions(model)
   const { graph } = model
   const initializers = new Map(graph.initializer.map(tensor => [tensor.name, decodeTensor(tensor)]))
   return {

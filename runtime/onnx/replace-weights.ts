@@ -4,22 +4,21 @@ import { CorunError } from '../core/errors.ts'
 import { attributeTypes } from './attribute.ts'
 import { codeOf } from './element-type.ts'
 import { forgetPlace } from './external-data.ts'
+import { inlineFunctions } from './inline-functions.ts'
 import { type Model, readModel, writeModel } from './model.ts'
 import { AttributeProtoSchema, type NodeProto, type TensorProto, TensorProtoSchema } from './onnx_pb.ts'
 import { bytesOf, elementCount, encodeTensor } from './tensor.ts'
 
 /**
  * @param weights float32 elements by parameter name (see parametersOf), row-major, as many as the tensor has
- * @returns the bytes of a model that differs from `bytes` in these tensors' data alone. One exception: a
- *   parameter that was an `Identity` of another tensor becomes a Constant, since it now has data of its own.
+ * @returns the bytes of a model that differs from `bytes` in these tensors' data alone. Two exceptions: a
+ *   parameter that was an `Identity` of another tensor becomes a Constant, since it now has data of its own; and where
+ *   one lies in the body of one of the model's functions, the functions are inlined.
  * @throws CorunError `invalid-model` when a name is no float32 tensor of the model, or a size does not fit
  */
 export function replaceWeights(bytes: Uint8Array, weights: ReadonlyMap<string, Float32Array>): Uint8Array {
   const model = readModel(bytes)
-  const tensors = tensorsByName(model)
-  const identities = new Map(
-    model.graph.node.filter(({ opType }) => opType === 'Identity').map(node => [node.output[0], node]),
-  )
+  const { tensors, identities } = placesOf(model, [...weights.keys()])
   for (const [name, data] of weights) {
     const tensor = tensors.get(name)
     const identity = identities.get(name)
@@ -28,6 +27,23 @@ export function replaceWeights(bytes: Uint8Array, weights: ReadonlyMap<string, F
     else throw new CorunError('invalid-model', `the model has no tensor "${name}" to put weights into`)
   }
   return writeModel(model)
+}
+
+interface Places {
+  tensors: Map<string, TensorProto>
+  /** By output. */
+  identities: Map<string | undefined, NodeProto>
+}
+
+/** Where weights may lie. Those in a function's body get a place of their own in each call. */
+function placesOf(model: Model, names: readonly string[]): Places {
+  const tensors = tensorsByName(model)
+  const identityNodes = model.graph.node.filter(({ opType }) => opType === 'Identity')
+  const identities = new Map(identityNodes.map(node => [node.output[0], node]))
+  const complete = names.every(name => tensors.has(name) || identities.has(name))
+  if (complete || model.functions.length === 0) return { tensors, identities }
+  inlineFunctions(model)
+  return placesOf(model, names)
 }
 
 function tensorsByName({ graph }: Model): Map<string, TensorProto> {
@@ -57,11 +73,7 @@ function checkSize(name: string, tensor: TensorProto, data: Float32Array): void 
   }
 }
 
-function tensorBehind(
-  name: string,
-  identities: Map<string | undefined, NodeProto>,
-  tensors: Map<string, TensorProto>,
-) {
+function tensorBehind(name: string, identities: Places['identities'], tensors: Places['tensors']) {
   let source: string | undefined = name
   for (let node = identities.get(source); node; node = identities.get(source)) {
     source = node.input[0]
