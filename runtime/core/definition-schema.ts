@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { FetchDefinition, FetchHandler, HandlerDefinition, RetrainingDefinition } from './definition.ts'
 import { CorunError } from './errors.ts'
+import { isLabelName } from './labels.ts'
 
 const channelValues = z.array(z.number()).min(1).max(3)
 const callable = z.custom<(...args: never[]) => unknown>(
@@ -88,6 +89,17 @@ export const retrainingDefinitionSchema = z.strictObject({
   loss: z
     .enum(['softmax-cross-entropy', 'binary-cross-entropy', 'mean-squared-error'])
     .default('softmax-cross-entropy'),
+  labels: z
+    .union([
+      z.literal('open'),
+      z
+        .array(
+          z.string().refine(isLabelName, 'expected a label without commas, slashes and control characters'),
+        )
+        .min(1)
+        .refine(labels => new Set(labels).size === labels.length, 'a label is there twice'),
+    ])
+    .optional(),
   optimizer: optimizerSchema.default({
     kind: 'adam',
     learningRate: 1e-3,

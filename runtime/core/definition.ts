@@ -246,6 +246,12 @@ export interface RetrainingDefinition {
   trainable?: Trainable
   /** Default `softmax-cross-entropy`. */
   loss?: Loss
+  /**
+   * The classes that the next version shall tell apart, where they are not those of the version that serves. Its last
+   * layer gets as many: weights of the classes that stay are kept, others begin anew. `open`: a label that is not known
+   * yet may be posted, and becomes a class when enough samples carry it. Default: the model's labels.
+   */
+  labels?: readonly string[] | 'open'
   /** Default `adam()`. */
   optimizer?: Optimizer
   /** Greatest norm of all gradients of a step together; longer ones are shortened to it. Default: none. */

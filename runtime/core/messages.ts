@@ -87,6 +87,8 @@ export const trainerJobSchema = z.object({
     outputName: z.string(),
     labels: z.array(z.string()),
   }),
+  /** Classes of the candidate; where they are not the model's, it gets a last layer with as many. */
+  labels: z.array(z.string()),
   image: z.custom<ImageInput>(),
   training: z.array(labelledFileSchema),
   /** Reference pictures that are mixed into training. */

@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { CorunError } from '../core/errors.ts'
-import { expectedLabel, targetsOf } from '../core/labels.ts'
+import { expectedLabel, takesLabel } from '../core/labels.ts'
 import { bodyTooLarge } from './body.ts'
 import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { describeFunction } from './function-view.ts'
@@ -34,12 +34,12 @@ export function apiFunctions({ functions, dispatcher, samples, config }: HttpCon
         const label = c.req.query('label')
         const view = known(name)
         const labels = labelsOf(view)
-        const loss = view.retraining?.description.loss ?? 'softmax-cross-entropy'
-        if (label === undefined || targetsOf(label, loss, labels) === undefined) {
+        const { loss = 'softmax-cross-entropy', labels: wanted } = view.retraining?.description ?? {}
+        if (label === undefined || !takesLabel(label, loss, labels, wanted)) {
           throw new CorunError(
             'unknown-label',
-            `label ${label === undefined ? 'is missing' : `"${label}" is not known`}; expected ?label= ${expectedLabel(loss, labels)}`,
-            { details: { labels } },
+            `label ${label === undefined ? 'is missing' : `"${label}" is not known`}; expected ?label= ${expectedLabel(loss, labels, wanted)}`,
+            { details: { labels: Array.isArray(wanted) ? wanted : labels } },
           )
         }
         const body = new Uint8Array(await c.req.arrayBuffer())

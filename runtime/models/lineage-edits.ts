@@ -5,7 +5,11 @@ type Models = Record<string, ModelRecord>
 type Reason = Pick<HistoryEntry, 'at' | 'action' | 'by' | 'why'>
 
 /** A file that the function brings becomes its base and its current version, whatever served before. */
-export function adoptBase(models: Models, id: string, sha256: string, at: string): void {
+export function adoptBase(
+  models: Models,
+  id: string,
+  { sha256, labels, at }: { sha256: string; labels: string[]; at: string },
+): void {
   const version: StoredVersion = {
     sha256,
     parent: null,
@@ -18,12 +22,13 @@ export function adoptBase(models: Models, id: string, sha256: string, at: string
   if (record !== undefined) {
     addVersion(record, version)
     record.base = sha256
+    record.labels = labels
     makeCurrent(record, sha256, { at, action: 'adopted', by: 'function', why: 'new file of the function' })
     return
   }
   const why = 'first file of the function'
   const first = { at, action: 'adopted', from: null, to: sha256, by: 'function', why } as const
-  models[id] = { base: sha256, current: sha256, versions: [version], history: [first] }
+  models[id] = { base: sha256, labels, current: sha256, versions: [version], history: [first] }
 }
 
 /** Adds a version; one that was known before keeps its standing if it has served, else begins anew. */

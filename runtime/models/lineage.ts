@@ -19,6 +19,8 @@ const versionSchema = z.object({
   /** ISO 8601. */
   createdAt: z.string(),
   metrics: metricsSchema.optional(),
+  /** Its classes, where they are not those that the function brings. */
+  labels: z.array(z.string()).optional(),
   /** `served`: is or was current. Which one is current is said in one place only, the record's `current`. */
   standing: z.enum(['candidate', 'served', 'rejected']),
   /** Why it was rejected. */
@@ -41,6 +43,8 @@ export type HistoryEntry = z.output<typeof historySchema>
 export const modelRecordSchema = z.object({
   /** The file that the function brings. */
   base: sha256Schema,
+  /** Classes in the order of the base file's outputs. */
+  labels: z.array(z.string()).default([]),
   /** The version that serves. Exactly one, and the only place that says so. */
   current: sha256Schema,
   versions: z.array(versionSchema),

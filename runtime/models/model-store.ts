@@ -4,6 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
@@ -25,12 +26,16 @@ export interface ModelFile {
   sha256: string
   /** Absolute path. */
   file: string
+  /** Classes in the order of its outputs. */
+  labels: string[]
 }
 
 /** Where a candidate came from. */
 export interface CandidateOrigin {
   parent: string
   runId: string
+  /** Its classes; default: those that the function brings. */
+  labels?: readonly string[]
   metrics?: VersionMetrics
 }
 
@@ -44,9 +49,9 @@ export interface ModelStore {
   /**
    * Tells the store which model a function brings, and answers the version to serve: that one when it is new, the
    * current version (which retraining may have made) when it is not. A current version whose file is lost or
-   * damaged gives way to its nearest good ancestor.
+   * damaged gives way to its nearest good ancestor. `labels`: the classes that the function names, default none.
    */
-  adopt(id: string, content: Uint8Array | string): Promise<ModelFile>
+  adopt(id: string, content: Uint8Array | string, labels?: readonly string[]): Promise<ModelFile>
   /** `content` is the model's bytes or the path of a file, which stays. */
   addCandidate(id: string, content: Uint8Array | string, origin: CandidateOrigin): Promise<ModelFile>
   /** Keeps the line of a candidate and removes its file. */
@@ -82,7 +87,11 @@ export async function openModelStore({
   const oneAtATime = createSerial()
   const now = () => new Date(clock.now()).toISOString()
   const stored = (id: string) => recordOf(state.data.models, id)
-  const fileOf = (sha256: string): ModelFile => ({ sha256, file: files.path(sha256) })
+  const fileOf = (id: string, sha256: string): ModelFile => {
+    const { labels, versions } = stored(id)
+    const own = versions.find(version => version.sha256 === sha256)?.labels
+    return { sha256, file: files.path(sha256), labels: [...(own ?? labels)] }
+  }
 
   /** One durable write; then the files that it made superfluous go. Files that no line names are left alone. */
   const change = async (edit: (models: Record<string, ModelRecord>) => void): Promise<void> => {
@@ -114,26 +123,37 @@ export async function openModelStore({
 
   const rollbackFile = (id: string): ModelFile => {
     const target = rollbackTarget(stored(id))
-    if (target !== undefined) return fileOf(target)
+    if (target !== undefined) return fileOf(id, target)
     throw new CorunError('nothing-to-roll-back', `model "${id}" has no earlier version to go back to`)
   }
 
   return {
-    adopt: (id, content) =>
+    adopt: (id, content, labels = []) =>
       oneAtATime(async () => {
         const base = await files.put(await bytesOf(content))
         const known = Object.hasOwn(state.data.models, id) ? state.data.models[id] : undefined
-        if (known?.base !== base) await change(models => adoptBase(models, id, base, now()))
-        else if (!(await files.isWhole(known.current))) await recover(id, known.current)
-        return fileOf(stored(id).current)
+        if (known?.base !== base) {
+          const brought = { sha256: base, labels: [...labels], at: now() }
+          await change(models => adoptBase(models, id, brought))
+        } else {
+          if (!isDeepStrictEqual(known.labels, labels)) {
+            await editRecord(id, record => {
+              record.labels = [...labels]
+            })
+          }
+          if (!(await files.isWhole(known.current))) await recover(id, known.current)
+        }
+        return fileOf(id, stored(id).current)
       }),
-    addCandidate: (id, content, origin) =>
+    addCandidate: (id, content, { labels, ...origin }) =>
       oneAtATime(async () => {
-        stored(id)
+        const own = labels !== undefined && !isDeepStrictEqual(labels, stored(id).labels)
         const sha256 = await files.put(await bytesOf(content))
         const made = { sha256, source: 'retraining', createdAt: now(), standing: 'candidate' } as const
-        await editRecord(id, record => addVersion(record, { ...made, ...origin, kept: true }))
-        return fileOf(sha256)
+        await editRecord(id, record =>
+          addVersion(record, { ...made, ...origin, ...(own ? { labels: [...labels] } : {}), kept: true }),
+        )
+        return fileOf(id, sha256)
       }),
     rejectCandidate: (id, sha256, why) =>
       oneAtATime(() => editRecord(id, record => reject(versionOf(record, id, sha256), why))),
@@ -155,7 +175,7 @@ export async function openModelStore({
         return target
       }),
     rollbackTarget: rollbackFile,
-    version: (id, sha256) => fileOf(versionOf(stored(id), id, sha256).sha256),
+    version: (id, sha256) => fileOf(id, versionOf(stored(id), id, sha256).sha256),
     list: () => Object.entries(state.data.models).map(([id, record]) => modelView(id, record)),
     get: id => modelView(id, stored(id)),
   }

@@ -4,9 +4,16 @@ import { CorunError } from '../core/errors.ts'
 import { attributeTypes } from './attribute.ts'
 import { codeOf } from './element-type.ts'
 import { forgetPlace } from './external-data.ts'
+import type { Tensor } from './graph.ts'
 import { inlineFunctions } from './inline-functions.ts'
 import { type Model, readModel, writeModel } from './model.ts'
-import { AttributeProtoSchema, type NodeProto, type TensorProto, TensorProtoSchema } from './onnx_pb.ts'
+import {
+  AttributeProtoSchema,
+  type GraphProto,
+  type NodeProto,
+  type TensorProto,
+  TensorProtoSchema,
+} from './onnx_pb.ts'
 import { bytesOf, elementCount, encodeTensor } from './tensor.ts'
 
 /**
@@ -26,6 +33,31 @@ export function replaceWeights(bytes: Uint8Array, weights: ReadonlyMap<string, F
     else if (identity) becomeConstant(name, identity, tensorBehind(name, identities, tensors), data)
     else throw new CorunError('invalid-model', `the model has no tensor "${name}" to put weights into`)
   }
+  return writeModel(model)
+}
+
+/**
+ * Puts other tensors, whatever their shapes, in the place of parameters and constants.
+ * @param edit changes the rest of the graph
+ * @throws CorunError `invalid-model` when a name is no tensor of the model
+ */
+export function replaceTensors(
+  bytes: Uint8Array,
+  replacements: ReadonlyMap<string, Tensor>,
+  edit: (graph: GraphProto) => void,
+): Uint8Array {
+  const model = readModel(bytes)
+  const { tensors, identities } = placesOf(model, [...replacements.keys()])
+  for (const [name, replacement] of replacements) {
+    const tensor = tensors.get(name)
+    const identity = identities.get(name)
+    if (tensor) {
+      tensor.dims = replacement.dims.map(BigInt)
+      putData(tensor, replacement)
+    } else if (identity) turnIntoConstant(identity, replacement)
+    else throw new CorunError('invalid-model', `the model has no tensor "${name}" to replace`)
+  }
+  edit(model.graph)
   return writeModel(model)
 }
 
@@ -58,8 +90,14 @@ function tensorsByName({ graph }: Model): Map<string, TensorProto> {
 
 function replaceData(name: string, tensor: TensorProto, data: Float32Array): void {
   checkSize(name, tensor, data)
-  tensor.rawData = bytesOf({ data }).slice()
-  clearField(tensor, TensorProtoSchema.field.floatData) // raw_data and a typed list must not both be set
+  putData(tensor, { data })
+}
+
+function putData(tensor: TensorProto, tensorData: Pick<Tensor, 'data'>): void {
+  tensor.rawData = bytesOf(tensorData).slice()
+  // raw_data and a typed list must not both be set
+  clearField(tensor, TensorProtoSchema.field.floatData)
+  clearField(tensor, TensorProtoSchema.field.int64Data)
   forgetPlace(tensor) // trained weights lie in the model; frozen ones stay in the file beside it
 }
 
@@ -83,10 +121,14 @@ function tensorBehind(name: string, identities: Places['identities'], tensors: P
   throw new CorunError('invalid-model', `"${name}" is an Identity of no tensor: it has no weights of its own`)
 }
 
-/** The node keeps its name and output, so that whoever uses it need not change. */
 function becomeConstant(name: string, node: NodeProto, source: TensorProto, data: Float32Array): void {
   checkSize(name, source, data)
-  const tensor = encodeTensor('', { type: 'float32', dims: source.dims.map(Number), data: data.slice() })
+  turnIntoConstant(node, { type: 'float32', dims: source.dims.map(Number), data: data.slice() })
+}
+
+/** The node keeps its name and output, so that whoever uses it need not change. */
+function turnIntoConstant(node: NodeProto, value: Tensor): void {
+  const tensor = encodeTensor('', value)
   node.opType = 'Constant'
   node.input = []
   node.attribute = [create(AttributeProtoSchema, { name: 'value', type: attributeTypes.tensor, t: tensor })]

@@ -11,7 +11,7 @@ import type { Pool } from '../pool/pool.ts'
 import { buildModule } from './build.ts'
 import { discoverFunctions, type FunctionSource } from './discover.ts'
 import { createLeases, deploymentId, type FunctionEntry } from './entry.ts'
-import { describeModel, type ModelSource, resolveModels } from './resolve-models.ts'
+import { describeModel, type ModelSource, type ModelVersion, resolveModels } from './resolve-models.ts'
 
 export type { FunctionEntry } from './entry.ts'
 
@@ -43,11 +43,7 @@ export interface Registry {
    * Loads and warms another version of a model in every thread, awaits `commit`, and only then lets it take
    * traffic. When anything fails, the old version serves on.
    */
-  switchModel(
-    modelId: string,
-    version: { sha256: string; file: string },
-    commit: () => Promise<void>,
-  ): Promise<void>
+  switchModel(modelId: string, version: ModelVersion, commit: () => Promise<void>): Promise<void>
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
@@ -173,8 +169,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     if (entry === undefined || old === undefined || found === undefined) {
       throw new CorunError('unknown-model', `no function that serves has a model "${modelId}"`)
     }
-    const [key, { labels }] = found
-    const replaced = { ...old.models, [key]: await describeModel(modelId, version, labels) }
+    const [key] = found
+    const replaced = { ...old.models, [key]: await describeModel(modelId, version) }
     const next: Deployment = { ...old, models: replaced, id: deploymentId(old.bundleHash, replaced) }
     await load(entry, next, commit)
   }

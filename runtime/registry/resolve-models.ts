@@ -10,10 +10,17 @@ import { packageRoot } from '../core/package-root.ts'
 import { inspectModel } from '../onnx/index.ts'
 import { wholeModel } from './whole-model.ts'
 
+/** A version of a model: its content, where it lies, and its classes. */
+export interface ModelVersion {
+  sha256: string
+  file: string
+  labels: string[]
+}
+
 /** Where model versions are kept: the `models` room. */
 export interface ModelSource {
   /** Registers the model that the function brings, its file or its bytes, and answers the version that is current. */
-  adopt(id: string, content: string | Uint8Array): Promise<{ sha256: string; file: string }>
+  adopt(id: string, content: string | Uint8Array, labels: string[]): Promise<ModelVersion>
 }
 
 type ModelSpec = FunctionDescription['models'][string]
@@ -29,9 +36,8 @@ export async function resolveModels(
     const id = `${name}.${key}`
     // Before the store takes it: a damaged file must not become a version.
     inspectModel(await readFile(base))
-    const version = await source.adopt(id, await wholeModel(base))
     const labels = await readLabels(spec.labels, folder, id)
-    return [key, await describeModel(id, version, labels)] as const
+    return [key, await describeModel(id, await source.adopt(id, await wholeModel(base), labels))] as const
   })
   return Object.fromEntries(await Promise.all(resolved))
 }
@@ -39,8 +45,7 @@ export async function resolveModels(
 /** A version of a model as deployments carry it. */
 export async function describeModel(
   id: string,
-  { sha256, file }: { sha256: string; file: string },
-  labels: string[],
+  { sha256, file, labels }: ModelVersion,
 ): Promise<DeployedModel> {
   const { inputs, outputs } = inspectModel(await readFile(file))
   return {

@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path'
 import type { Loss } from '../core/definition.ts'
 import type { DeployedModel, DeployedRetraining, Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
-import { targetsOf } from '../core/labels.ts'
+import { nextLabels, targetsOf } from '../core/labels.ts'
 import type { LabelledFile, TrainerJob } from '../core/messages.ts'
 import { type Reference, readReference } from '../samples/reference.ts'
 import type { Sample, SampleStore } from '../samples/sample-store.ts'
@@ -76,14 +76,17 @@ async function describeJob(
     )
   }
   const known = await samples.list(name)
-  const reference = await referenceOf(retraining, model.labels)
-  const { loss } = retraining.description
-  const labelled = (split: Split) => labelledAs(known, split, loss, model.labels)
+  const { loss, labels: wanted } = retraining.description
+  const texts = known.filter(({ split }) => split === 'training').map(({ label }) => label)
+  const labels = nextLabels(model.labels, wanted, texts, loss)
+  const reference = await referenceOf(retraining, model.labels, labels)
+  const labelled = (split: Split) => labelledAs(known, split, loss, labels)
   return {
     runId: settings.runId,
     function: name,
     bundle: retraining.bundle,
     model: { file: model.file, inputName, outputName, labels: model.labels },
+    labels,
     image: input,
     training: labelled('training'),
     replay: reference.training,
@@ -124,10 +127,20 @@ function labelledAs(
     .map(({ file, label }) => ({ file, label }))
 }
 
-async function referenceOf(retraining: DeployedRetraining, labels: readonly string[]): Promise<Reference> {
+/** Pictures of classes that are to go remind of nothing. */
+async function referenceOf(
+  retraining: DeployedRetraining,
+  known: readonly string[],
+  labels: readonly string[],
+): Promise<Reference> {
   const { reference, loss } = retraining.description
   if (reference === undefined) return { training: [], heldOut: [] }
-  return readReference(isAbsolute(reference) ? reference : join(retraining.folder, reference), loss, labels)
+  const folder = isAbsolute(reference) ? reference : join(retraining.folder, reference)
+  const all = loss === 'mean-squared-error' ? labels : [...new Set([...known, ...labels])]
+  const { training, heldOut } = await readReference(folder, loss, all)
+  const wanted = (files: LabelledFile[]) =>
+    files.filter(({ label }) => targetsOf(label, loss, labels) !== undefined)
+  return { training: wanted(training), heldOut: wanted(heldOut) }
 }
 
 const invalid = (name: string, reason: string) =>

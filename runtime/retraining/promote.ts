@@ -16,12 +16,13 @@ export interface Verdict {
 export async function judgeAndSwitch(
   run: RunRecord,
   done: TrainingDone,
-  accept: CheckedRetraining['accept'],
+  { accept, labels }: { accept: CheckedRetraining['accept']; labels: readonly string[] },
   { models, registry, log }: { models: ModelStore; registry: RetrainingRegistry; log: Logger },
 ): Promise<Verdict> {
   const candidate = await models.addCandidate(run.model, done.candidateFile, {
     parent: run.parent,
     runId: run.id,
+    labels,
     metrics: done.after,
   })
   const { sha256 } = candidate

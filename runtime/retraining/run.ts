@@ -82,7 +82,12 @@ export function startRun(
     if (stopAs !== undefined || outcome.type === 'stopped') return stopAs ?? 'interrupted'
     if (outcome.type === 'failed') throw outcome.error
     switching = true
-    const { decision, candidate } = await judgeAndSwitch(record, outcome.done, accept, context)
+    const { decision, candidate } = await judgeAndSwitch(
+      record,
+      outcome.done,
+      { accept, labels: job.labels },
+      context,
+    )
     record.decision = decision
     record.candidate = candidate
     return decision.promote ? 'promoted' : 'rejected'

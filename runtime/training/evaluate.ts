@@ -17,12 +17,14 @@ export interface EvaluationOptions {
 }
 
 /**
- * Evaluates the model in `file` on each of the data sets. Undefined when it was stopped.
+ * Evaluates the model in `file`, whose outputs are `labels`, on each of the data sets, whose targets are those of the
+ * job's. A class that it does not know it never names. Undefined when it was stopped.
  * A model whose first dimension is fixed gets its pictures in batches of that size's only safe value, one.
  */
 export async function evaluate(
   file: string,
   datasets: readonly Dataset[],
+  labels: readonly string[],
   options: EvaluationOptions,
 ): Promise<Evaluation[] | undefined> {
   const session = await InferenceSession.create(file, sessionOptions(options.job))
@@ -30,7 +32,7 @@ export async function evaluate(
     const evaluations: Evaluation[] = []
     for (const dataset of datasets) {
       const scorer = options.scorer()
-      if (!(await score(session, dataset, scorer, options))) return undefined
+      if (!(await score(session, dataset, labels, scorer, options))) return undefined
       evaluations.push({ accuracy: scorer.accuracy(), count: dataset.length })
     }
     return evaluations
@@ -43,10 +45,12 @@ export async function evaluate(
 async function score(
   session: InferenceSession,
   dataset: Dataset,
+  labels: readonly string[],
   scorer: Scorer,
   { job, dims, batchSize, control }: EvaluationOptions,
 ): Promise<boolean> {
-  const { inputName, outputName, labels } = job.model
+  const { inputName, outputName } = job.model
+  const places = job.labels.map(label => labels.indexOf(label))
   const metadata = session.inputMetadata.find(({ name }) => name === inputName)
   const fixed = metadata?.isTensor === true && typeof metadata.shape[0] === 'number'
   const size = fixed ? 1 : batchSize
@@ -60,7 +64,11 @@ async function score(
     const output = (await session.run({ [inputName]: input }, [outputName]))[outputName]
     const scores = Array.from(output?.data ?? [], Number)
     for (const [row, { targets }] of pictures.entries()) {
-      scorer.add(scores.slice(row * labels.length, (row + 1) * labels.length), targets)
+      const at = row * labels.length
+      scorer.add(
+        places.map(place => (place < 0 ? Number.NEGATIVE_INFINITY : (scores[at + place] ?? Number.NaN))),
+        targets,
+      )
     }
   }
   return true

@@ -2,7 +2,7 @@
 import type { Loss } from '../core/definition.ts'
 
 export interface Scorer {
-  /** One picture: the model's outputs, and the targets. */
+  /** One picture: the model's outputs, -Infinity for one that it does not have, and the targets. */
   add(outputs: readonly number[], targets: Float32Array): void
   /** Null without pictures. */
   accuracy(): number | null
@@ -42,7 +42,7 @@ function determination(): Scorer {
           count: before.count + 1,
           sum: before.sum + target,
           squares: before.squares + target ** 2,
-          residual: before.residual + (target - (outputs[index] ?? Number.NaN)) ** 2,
+          residual: before.residual + (target - finite(outputs[index] ?? Number.NaN)) ** 2,
         }
       }
     },
@@ -56,6 +56,9 @@ function determination(): Scorer {
     },
   }
 }
+
+/** An output that a model does not have counts as 0. */
+const finite = (output: number) => (output === Number.NEGATIVE_INFINITY ? 0 : output)
 
 function indexOfLargest(values: ArrayLike<number>): number {
   let best = 0

@@ -1,12 +1,13 @@
 /** A training from job to candidate: data, steps, evaluation of both versions. Says what happens; decides nothing. */
 import { readFile } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { lastOperator } from '../autodiff/index.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import { expectedLabel, targetsOf } from '../core/labels.ts'
 import type { Evaluation, LabelledFile, TrainerEvent, TrainerJob } from '../core/messages.ts'
 import { prepareImage } from '../images/prepare-image.ts'
-import { readGraph, replaceWeights } from '../onnx/index.ts'
+import { readGraph, replaceWeights, resizeHead, selectParameters } from '../onnx/index.ts'
 import { writeDurably } from '../state/durable-file.ts'
 import type { Control } from './control.ts'
 import { createDataset } from './dataset.ts'
@@ -33,12 +34,12 @@ export interface TrainContext {
 
 export async function train(
   job: TrainerJob,
-  recipe: CheckedRetraining,
+  definition: CheckedRetraining,
   { say, control }: TrainContext,
 ): Promise<TrainerEvent> {
   const { width, height, channels } = job.image
   const dims = [channels === 'gray' ? 1 : 3, height, width]
-  const original = await readFile(job.model.file)
+  const { original, recipe } = await startOf(job, definition)
   const microBatch = await microBatchFor(original, job, recipe, dims)
   const { step, frozen } = await makeStep(original, job, recipe, dims, microBatch)
   const datasetOf = (files: readonly LabelledFile[], bytes: number) =>
@@ -102,8 +103,8 @@ export async function train(
   const threshold = lastOperator(readGraph(original), job.model.outputName) === 'Sigmoid' ? 0.5 : 0
   const scorer = () => createScorer(recipe.loss, threshold)
   const options = { job, dims, batchSize: recipe.batchSize, scorer, control }
-  const before = measured(await evaluate(job.model.file, judges, options))
-  const after = before && measured(await evaluate(job.candidateFile, judges, options))
+  const before = measured(await evaluate(job.model.file, judges, job.model.labels, options))
+  const after = before && measured(await evaluate(job.candidateFile, judges, job.labels, options))
   if (before === undefined || after === undefined) return { type: 'stopped' }
   return {
     type: 'done',
@@ -126,12 +127,33 @@ async function preparePicture(file: string, { image }: TrainerJob): Promise<Floa
   }
 }
 
-function readLabel(label: string, { model }: TrainerJob, { loss }: CheckedRetraining): Float32Array {
-  const targets = targetsOf(label, loss, model.labels)
+/**
+ * The model that training starts from. Where the job's classes are not the model's it gets a last layer for them, which
+ * trains even where a predicate leaves it out.
+ */
+async function startOf(
+  { model, labels }: TrainerJob,
+  recipe: CheckedRetraining,
+): Promise<{ original: Uint8Array; recipe: CheckedRetraining }> {
+  const bytes = await readFile(model.file)
+  if (isDeepStrictEqual(labels, model.labels)) return { original: bytes, recipe }
+  const kept = labels.map(label => {
+    const place = model.labels.indexOf(label)
+    return place < 0 ? undefined : place
+  })
+  const original = resizeHead(bytes, kept, recipe.seed)
+  const { trainable } = recipe
+  if (typeof trainable !== 'function') return { original, recipe }
+  const head = new Set(selectParameters(readGraph(original), 'head'))
+  return { original, recipe: { ...recipe, trainable: name => head.has(name) || trainable(name) } }
+}
+
+function readLabel(label: string, { labels }: TrainerJob, { loss }: CheckedRetraining): Float32Array {
+  const targets = targetsOf(label, loss, labels)
   if (targets) return targets
   throw new CorunError(
     'trainer-failed',
-    `label "${label}" does not fit; expected ${expectedLabel(loss, model.labels)}`,
+    `label "${label}" does not fit; expected ${expectedLabel(loss, labels)}`,
   )
 }
 

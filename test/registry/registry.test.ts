@@ -411,7 +411,7 @@ test('when the load fails nothing is committed, and the old version serves on', 
   await writeFile(file, await withoutWeights())
   let committed = false
   const error = await rejection(
-    registry.switchModel('a.net', { sha256: 'cut', file }, async () => {
+    registry.switchModel('a.net', { sha256: 'cut', file, labels: [] }, async () => {
       committed = true
     }),
   )
@@ -423,7 +423,7 @@ test('when the load fails nothing is committed, and the old version serves on', 
 
 test('a version that comes back while requests still hold it stays loaded', async () => {
   const { registry, old, next } = await withStore()
-  const base = { sha256: old.models.net?.sha256 ?? '', file: old.models.net?.file ?? '' }
+  const base = { sha256: old.models.net?.sha256 ?? '', file: old.models.net?.file ?? '', labels: [] }
   const lease = registry.acquire('a')
   const nothing = async () => {}
   await registry.switchModel('a.net', next, nothing)
@@ -435,7 +435,7 @@ test('a version that comes back while requests still hold it stays loaded', asyn
 
 test('two switches at once happen one after the other', async () => {
   const { registry, old, next, commit } = await withStore()
-  const base = { sha256: old.models.net?.sha256 ?? '', file: old.models.net?.file ?? '' }
+  const base = { sha256: old.models.net?.sha256 ?? '', file: old.models.net?.file ?? '', labels: [] }
   const seen: string[] = []
   await Promise.all([
     registry.switchModel('a.net', next, async () => {
@@ -499,7 +499,9 @@ test('what has no source cannot be deployed', async () => {
 
 test('a model that no function has is unknown', async () => {
   const registry = await started()
-  const error = await rejection(registry.switchModel('no.net', { sha256: '', file: '' }, async () => {}))
+  const error = await rejection(
+    registry.switchModel('no.net', { sha256: '', file: '', labels: [] }, async () => {}),
+  )
   assert.is(error.code, 'unknown-model')
 })
 

@@ -26,6 +26,7 @@ export async function writeJob({ definition, job: fields }: JobOptions = {}) {
     function: 'text-orientation',
     bundle,
     model: { file: realModel, inputName: 'x', outputName: 'softmax_0.tmp_0', labels: ['0', '180'] },
+    labels: ['0', '180'],
     image: imageInputSchema.parse(image({ width: 96, height: 32, fit: 'fill', mean: 0.5, std: 0.5 })),
     training: await pictures(40, 'training'),
     replay: await pictures(8, 'replay'),

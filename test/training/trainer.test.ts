@@ -6,9 +6,11 @@ import { promisify } from 'node:util'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { adam } from '../../runtime/core/definition.ts'
+import type { LabelledFile, TrainerJob } from '../../runtime/core/messages.ts'
 import { builtEntry } from '../../runtime/core/package-root.ts'
 import { prepareImage } from '../../runtime/images/prepare-image.ts'
-import { floatsOf, inlineConstants, readGraph, writeGraph } from '../../runtime/onnx/index.ts'
+import { floatsOf, inlineConstants, inspectModel, readGraph, writeGraph } from '../../runtime/onnx/index.ts'
 import { realModel } from './real-model.ts'
 import { type JobOptions, startTrainer, writeJob } from './trainer-job.ts'
 
@@ -266,6 +268,30 @@ test('a job that is damaged fails by name, not by a crash', async () => {
   await writeFile(jobFile, '{"runId":')
   const { event } = await startTrainer(jobFile).last()
   assert.is(event?.type, 'failed')
+})
+
+test('a new class is learned: the candidate has a score for it, and the version before never names it', async () => {
+  const { jobFile, job } = await prepare({
+    definition: { epochs: 4, optimizer: adam({ learningRate: 2e-3 }) },
+  })
+  const renamed = (files: LabelledFile[]) =>
+    files.map(({ file, label }) => ({ file, label: label === '180' ? 'turned' : label }))
+  const labels = ['0', 'turned', '180']
+  const changed: TrainerJob = {
+    ...job,
+    labels,
+    training: renamed(job.training),
+    replay: [],
+    heldOut: renamed(job.heldOut),
+    referenceHeldOut: [],
+  }
+  await writeFile(jobFile, JSON.stringify(changed))
+  const { event, exit } = await startTrainer(jobFile).last()
+  if (event?.type !== 'done') return assert.unreachable(`${JSON.stringify(event)} ${exit.stderrTail}`)
+  const zeros = changed.heldOut.filter(({ label }) => label === '0').length
+  assert.ok((event.before.heldOut.accuracy ?? 1) <= zeros / changed.heldOut.length)
+  assert.ok((event.after.heldOut.accuracy ?? 0) > 0.9, `${event.after.heldOut.accuracy}`)
+  assert.equal(inspectModel(await readFile(event.candidateFile)).outputs[0]?.dims?.at(-1), 3)
 })
 
 test.run()
