@@ -9,9 +9,11 @@ import { CorunError } from '../core/errors.ts'
 import { memoryBudgetBytes } from '../device/memory.ts'
 import { threadsFor } from '../device/session.ts'
 import { createLogger } from '../observe/log.ts'
+import { openCheckpoint } from '../profiling/checkpoint.ts'
 import { loadPictures } from '../profiling/load-pictures.ts'
 import { measurePoint } from '../profiling/measure-point.ts'
 import type { ProbeJob } from '../profiling/probe-job.ts'
+import type { MeasuredPoint } from '../profiling/profile.ts'
 import { profileBox } from '../profiling/profile-box.ts'
 import { profileTable } from '../profiling/profile-table.ts'
 import { writeProfile } from '../profiling/store.ts'
@@ -29,7 +31,16 @@ export default command({
       description: 'p95 may grow to this multiple of one inference alone (default 1.5)',
       valueHint: 'ratio',
     },
-    window: { type: 'string', description: 'Length of a measurement (default 2000)', valueHint: 'ms' },
+    window: {
+      type: 'string',
+      description: 'Length of a window; a point has three that agree, at most eight (default 1000)',
+      valueHint: 'ms',
+    },
+    'max-batch': {
+      type: 'string',
+      description: 'Most requests to try as one batch (default 16)',
+      valueHint: 'number',
+    },
     'max-threads': {
       type: 'string',
       description: 'Most to try (default twice the cores)',
@@ -43,26 +54,37 @@ export default command({
       latencyRatio: positive('latency-ratio', args['latency-ratio'], 1.5),
       memoryBudgetBytes: config.memoryBudget ?? memoryBudgetBytes(),
       maxThreads: Math.round(positive('max-threads', args['max-threads'], 2 * cores)),
+      maxBatch: Math.round(positive('max-batch', args['max-batch'], 16)),
     }
-    const windowMs = positive('window', args.window, 2000)
+    const windowMs = positive('window', args.window, 1000)
     // Measured in a data directory of its own: a server may hold the real one, and the speed of a model does not
     // depend on which of its versions is current.
     const scratch = await mkdtemp(join(tmpdir(), 'corun-profile-'))
     try {
       const workload = await prepareWorkload(config, scratch)
       say(`measuring ${workload.load.map(({ deployment }) => deployment.function).join(', ')}`)
+      const limits = { ...bounds, maxThreads: threadsFor(workload.provider, bounds.maxThreads) }
+      const functions = workload.load.map(({ deployment }) => deployment.function)
+      const checkpoint = await openCheckpoint(config.profiles, {
+        ...{ key: workload.key, functions, windowMs },
+        bounds: limits,
+      })
+      const { known } = checkpoint
+      if (known) say(`  ${known.points.length} points are known from a profile that was interrupted`)
       const profile = await profileBox({
         ...workload,
-        bounds: { ...bounds, maxThreads: threadsFor(workload.provider, bounds.maxThreads) },
+        bounds: limits,
+        known,
         windowMs,
         clock: systemClock,
         measure: measurePoint,
-        onPoint: point =>
-          say(
-            `  ${point.threads} ${point.training ? 'beside training' : 'alone'}: ${point.throughput.toFixed(0)}/s, p95 ${point.latencyMs.p95.toFixed(1)} ms`,
-          ),
+        async onPoint(point, measured) {
+          say(`  ${pointLine(point)}`)
+          await checkpoint.save(measured)
+        },
       })
       const file = await writeProfile(config.profiles, profile)
+      await checkpoint.remove()
       process.stdout.write(json ? `${JSON.stringify(profile)}\n` : `\n${profileTable(profile)}\n\n${file}\n`)
       return 0
     } finally {
@@ -70,6 +92,12 @@ export default command({
     }
   },
 })
+
+function pointLine({ threads, batch, training, fits, stable, throughput, latencyMs }: MeasuredPoint): string {
+  const what = `${threads} at once${batch > 1 ? ` in batches of ${batch}` : ''} ${training ? 'beside training' : 'alone'}`
+  if (!fits) return `${what}: memory ran out`
+  return `${what}: ${throughput.toFixed(0)}/s, p95 ${latencyMs.p95.toFixed(1)} ms${stable ? '' : ' (unstable)'}`
+}
 
 function positive(name: string, value: unknown, fallback: number): number {
   if (value === undefined || value === '') return fallback

@@ -9,8 +9,8 @@ import { CorunError } from '../core/errors.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findLowPriority, withLowPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
-import { threadsFor } from '../device/session.ts'
 import { createDispatcher, type Dispatcher, type InvocationEnd } from '../dispatch/dispatcher.ts'
+import { createScheduler } from '../dispatch/scheduler.ts'
 import { openModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
@@ -25,6 +25,7 @@ import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
+import { operatingState, poolLimits } from './scheduling.ts'
 
 export interface System {
   config: Config
@@ -66,11 +67,11 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
   // Which models there are is known only after the functions have been loaded, in threads: their number comes from
   // the profile of this device, and whether that profile fits the models is checked in start().
   let inForce = await findProfile(config.profiles, presentKey(provider, {}))
-  const { alone, besideTraining } = inForce.points
-  const threads = threadsFor(provider, Math.max(alone.threads, besideTraining.threads))
+  const limits = poolLimits(inForce, provider)
   const pool = createPool({
-    threads,
-    intraOpThreads: alone.intraOpThreads,
+    threads: limits.slots,
+    batch: limits.batch,
+    intraOpThreads: inForce.points.alone.intraOpThreads,
     provider,
     logLevel: config.logLevel,
     log,
@@ -87,15 +88,14 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     presentKey(provider, Object.fromEntries(store.list().map(({ id, base }) => [id, base])))
 
   let training = false
-  const slots = () =>
-    Math.min(threads, training ? inForce.points.besideTraining.threads : inForce.points.alone.threads)
   const metrics = createMetrics({
     slots: () => dispatcher.stats(),
+    scheduler: () => scheduler.view(),
     threads: () => pool.stats(),
     training: () => training,
   })
   const dispatcher = createDispatcher({
-    slots: slots(),
+    ...limits,
     queueLimit: config.queueLimit,
     clock: systemClock,
     deployed: registry.deployed,
@@ -104,8 +104,16 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     onEnd(end) {
       metrics.invocation(end)
       logInvocation(log, end)
+      if (end.outcome === 'ok' && isProfiled(inForce, end.function)) scheduler.ran(end.runMs)
     },
+    onBatch: metrics.batch,
+    onOutOfMemory: size => scheduler.outOfMemory(size, dispatcher.stats().running),
   })
+  const scheduler = await createScheduler(
+    operatingState(inForce, training),
+    { dataDir: config.data, pool: limits, clock: systemClock, log },
+    dispatcher.setLimits,
+  )
 
   const samples = createSampleStore({ dataDir: config.data, log })
   const schedule: Schedule = createSchedule({
@@ -124,8 +132,8 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     nextRun: schedule.nextRun,
     onTraining(active) {
       training = active
-      dispatcher.setSlots(slots())
-      log.info({ training, slots: slots() }, 'operating point')
+      scheduler.operate(operatingState(inForce, training))
+      log.info({ training, ...dispatcher.stats() }, 'operating point')
     },
     onEnd: metrics.retraining,
     log,
@@ -142,14 +150,21 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     metrics,
     provider,
     profileKey,
-    profile: () => describeProfile(inForce, { training, slots: slots(), threads }),
+    profile: () =>
+      describeProfile(inForce, {
+        training,
+        limits: scheduler.view(),
+        ...dispatcher.stats(),
+        threads: pool.stats().threads,
+        serviceTimes: dispatcher.serviceTimes(),
+      }),
     notReady: () => (state === 'ready' ? undefined : state),
     announce: lock.setUrl,
     async start() {
       await registry.start()
       inForce = await findProfile(config.profiles, profileKey())
-      dispatcher.setSlots(slots())
-      log.info({ slots: slots(), threads, reason: inForce.reason }, 'profile')
+      scheduler.operate(operatingState(inForce, training))
+      log.info({ ...dispatcher.stats(), reason: inForce.reason }, 'profile')
       for (const { name, retraining } of registry.list()) {
         try {
           schedule.set(name, retraining?.description.schedule)
@@ -164,6 +179,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       schedule.close()
       const drained = dispatcher.drain()
       await Promise.all([within(drained, config.shutdownGrace, log), retraining.close()])
+      scheduler.close()
       await pool.close()
       await lock.release()
     },
@@ -209,9 +225,10 @@ function trainerMemoryBytes({ memoryBudget }: Config): number {
   return Math.max(1, (memoryBudget ?? memoryBudgetBytes()) - residentBytes(process.pid))
 }
 
-function describeProfile(
-  { profile, file, reason, points }: ProfileInForce,
-  now: { training: boolean; slots: number; threads: number },
-): object {
+function describeProfile({ profile, file, reason, points }: ProfileInForce, now: object): object {
   return { reason, file, ...now, points, profile }
 }
+
+/** Only what was measured can be held against the bound that was measured. Without a profile there is none. */
+const isProfiled = ({ profile }: ProfileInForce, name: string): boolean =>
+  profile === undefined || Object.hasOwn(profile.workload, name)

@@ -100,6 +100,8 @@ export interface OperatingPoint {
   threads: number
   /** onnxruntime's intra-op threads a session. */
   intraOpThreads: number
+  /** The most requests of one function that share a thread's run when all are busy. Default 1. */
+  batch?: number | undefined
 }
 
 export interface OperatingPoints {

@@ -57,6 +57,11 @@ export const errorKinds = {
     hint: 'Retry later, or raise maxInFlight in the definition.',
   },
   saturated: { status: 503, title: 'The box is saturated', hint: 'Retry after the time in Retry-After.' },
+  'out-of-memory': {
+    status: 503,
+    title: 'The box ran out of memory',
+    hint: 'Retry: fewer run at once from now on. GET /api/profile shows it.',
+  },
   'function-unavailable': {
     status: 503,
     title: 'Function has no working deployment',

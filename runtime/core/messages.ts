@@ -2,6 +2,7 @@
  * Every message that crosses a thread or process border, as discriminated unions.
  * Pool tasks stay inside one program and are typed only; what comes from another process is checked by zod.
  */
+import type { MessagePort } from 'node:worker_threads'
 import { z } from 'zod'
 import type { Config, Provider } from './config.ts'
 import type { ImageInput } from './definition.ts'
@@ -19,12 +20,21 @@ export interface InvocationRequest {
   body: Uint8Array
 }
 
+/** A request on its way into a thread. */
+export interface InvocationCall {
+  request: InvocationRequest
+  /** What its deadline leaves for the run. */
+  remainingMs: number
+}
+
 /** What a pool thread is told when it starts. */
 export interface ThreadSettings {
   /** See device/native-gate.ts. */
   gate: SharedArrayBuffer
   provider: Provider
   intraOpThreads: number
+  /** The most requests that go to a thread together: above 1, models are tried with two rows when they are loaded. */
+  batch: number
   logLevel: Config['logLevel']
 }
 
@@ -34,7 +44,9 @@ export type PoolTask =
   | { type: 'describe-retraining'; function: string; bundle: string }
   | { type: 'load'; deployment: Deployment }
   | { type: 'unload'; deploymentId: string }
-  | { type: 'invoke'; deployment: Deployment; request: InvocationRequest; remainingMs: number }
+  | ({ type: 'invoke'; deployment: Deployment } & InvocationCall)
+  /** `port` takes a {@link BatchReply} for each of the calls, as soon as it is answered. */
+  | { type: 'invoke-batch'; deployment: Deployment; calls: InvocationCall[]; port: MessagePort }
   | { type: 'check-image'; input: ImageInput; body: Uint8Array }
 
 export interface InvocationAnswer {
@@ -50,12 +62,20 @@ export interface PoolResults {
   load: { loadMs: number }
   unload: { unloaded: boolean }
   invoke: InvocationAnswer
+  /** `outOfMemory`: a run of several rows did not fit, and its calls were run one by one. */
+  'invoke-batch': { outOfMemory: boolean }
   'check-image': { format: string; width: number; height: number }
 }
 
 export type PoolReply<Type extends PoolTask['type'] = PoolTask['type']> =
   | { ok: true; result: PoolResults[Type]; runMs: number }
   | { ok: false; error: SerializedError; runMs: number }
+
+/** The answer to one call of a batch, by its place in `calls`. */
+export interface BatchReply {
+  index: number
+  reply: PoolReply<'invoke'>
+}
 
 /** What it is called when a task fails for a reason that nobody foresaw, or ends with its thread. */
 export const failureCodes: Record<PoolTask['type'], ErrorCode> = {
@@ -64,6 +84,7 @@ export const failureCodes: Record<PoolTask['type'], ErrorCode> = {
   load: 'model-load-failed',
   unload: 'internal-error',
   invoke: 'handler-error',
+  'invoke-batch': 'handler-error',
   'check-image': 'internal-error',
 }
 
@@ -103,15 +124,22 @@ export const trainerJobSchema = z.object({
   memoryBytes: z.int().min(1).optional(),
   /** The most pictures at once, whatever fits. */
   microBatch: z.int().min(1).optional(),
+  /** Where measurements of memory are kept from run to run; nowhere when left out. */
+  memoryFile: z.string().optional(),
+  /** Learn nothing: make a few steps with that many pictures at once, say `measured`, and end. */
+  measure: z.int().min(1).optional(),
   /** Train for ever on the data and report steps, without evaluation: the load that the profile measures beside. */
   loop: z.boolean(),
+  /** Asks before each step whether requests leave it room, and waits for `go`. Default: it does not ask. */
+  asks: z.boolean().optional(),
 })
 export type TrainerJob = z.output<typeof trainerJobSchema>
 
-export type TrainerCommand = { type: 'pause' } | { type: 'resume' } | { type: 'stop' }
-export const trainerCommandSchema = z.object({ type: z.enum(['pause', 'resume', 'stop']) })
+/** `go` answers an `ask`. */
+export const trainerCommandSchema = z.object({ type: z.enum(['pause', 'resume', 'stop', 'go']) })
+export type TrainerCommand = z.output<typeof trainerCommandSchema>
 
-/** What the trainer process says. It ends by itself after `done`, `stopped` or `failed`. */
+/** What the trainer process says. It ends by itself after `measured`, `done`, `stopped` or `failed`. */
 export const trainerEventSchema = z.discriminatedUnion('type', [
   /** `microBatch`: pictures at once; a step is made of as many as the batch needs. */
   z.object({
@@ -130,6 +158,9 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     /** Mean over the steps since the last report. */
     stepMs: z.number(),
   }),
+  /** The next step waits for `go`. */
+  z.object({ type: z.literal('ask') }),
+  z.object({ type: z.literal('measured'), peakMemoryBytes: z.int() }),
   z.object({ type: z.literal('evaluating') }),
   z.object({
     type: z.literal('done'),

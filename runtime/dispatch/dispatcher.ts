@@ -12,8 +12,10 @@ import type {
   PoolResults,
   PoolTask,
 } from '../core/messages.ts'
-import { admit, retryAfterSeconds } from './admission.ts'
-import { createSlotQueue, type WorkStart } from './slot-queue.ts'
+import { admit, retryAfterSeconds, retryWhenInTimeSeconds } from './admission.ts'
+import { createSendTogether } from './send-together.ts'
+import { observeRun, predictFinishMs, type ServiceTime } from './service-time.ts'
+import { createSlotQueue, type SlotLimits, type WorkLimits, type WorkStart } from './slot-queue.ts'
 
 /** A deployment that stays loaded until it is released. */
 export interface DeploymentLease {
@@ -21,8 +23,7 @@ export interface DeploymentLease {
   release(): void
 }
 
-export interface DispatcherOptions {
-  slots: number
+export interface DispatcherOptions extends SlotLimits {
   queueLimit: number
   clock: Clock
   /** The deployment that serves `name` now. Throws `unknown-function` or `function-unavailable`. */
@@ -32,6 +33,10 @@ export interface DispatcherOptions {
   run<Type extends PoolTask['type']>(task: Extract<PoolTask, { type: Type }>): Promise<PoolReply<Type>>
   /** Told once for every request, however it ended. */
   onEnd(end: InvocationEnd): void
+  /** Told of every use of a slot by requests: how many shared it. */
+  onBatch?(size: number): void
+  /** Memory did not suffice for a batch of `size` requests; 1: for a single one. */
+  onOutOfMemory?(size: number): void
 }
 
 export interface InvocationEnd {
@@ -61,8 +66,8 @@ export interface FunctionCounters {
   inFlight: number
 }
 
-export interface DispatcherStats {
-  slots: number
+export interface DispatcherStats extends SlotLimits {
+  /** Slots in use. */
   running: number
   queued: number
   queueLimit: number
@@ -75,10 +80,12 @@ export interface Dispatcher {
   /** Decodes a picture as `name` would, in a slot like any request. */
   checkImage(name: string, body: Uint8Array): Promise<PoolResults['check-image']>
   /** Takes effect for what starts from now on; what runs is left alone. */
-  setSlots(slots: number): void
+  setLimits(limits: SlotLimits): void
   /** Of one function, since the start. */
   counters(name: string): FunctionCounters
   stats(): DispatcherStats
+  /** What is known of the time that each function's requests take. */
+  serviceTimes(): Record<string, ServiceTime>
   /** Admits nothing more; resolves when every request that was admitted has ended. */
   drain(): Promise<void>
 }
@@ -97,23 +104,54 @@ function blame(end: InvocationEnd, error: unknown): void {
   end.error = error
 }
 
-/** Weight of the newest run in the moving mean that Retry-After is estimated from. */
-const newestRunWeight = 0.1
+/** Taken for a function's run before one has been seen. */
+const unknownRunMs = 50
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const queue = createSlotQueue(options.slots, options.clock)
+  const { slots, batch, clock, onBatch = () => {}, onOutOfMemory = () => {} } = options
+  const services = new Map<string, ServiceTime>()
+  const queue = createSlotQueue({
+    slots,
+    batch,
+    clock,
+    onUsed({ key, size, ms }) {
+      services.set(key, observeRun(services.get(key), { ms, size }))
+      onBatch(size)
+    },
+  })
+  const send = createSendTogether({ run: options.run, onBatchOutOfMemory: onOutOfMemory })
   const inFlight = new Map<string, number>()
   const ended = new Map<string, { ended: number; failed: number }>()
   let draining = false
-  let meanRunMs = 50
+
+  const ahead = (counts: ReadonlyMap<string, number>) =>
+    Array.from(counts, ([name, count]) => ({ service: services.get(name), count }))
 
   function assertAdmitted(name: string): Deployment {
     const deployment = options.deployed(name)
-    const { maxInFlight } = deployment.description
+    const { maxInFlight, timeoutMs } = deployment.description
     const { slots, running, queued } = queue
     const functionInFlight = inFlight.get(name) ?? 0
     const { queueLimit } = options
-    const admission = admit({ slots, running, queued, queueLimit, functionInFlight, maxInFlight, draining })
+    const own = services.get(name)
+    const predictedMs = predictFinishMs({
+      waiting: ahead(queue.waitingByKey),
+      running: ahead(queue.runningByKey),
+      slots,
+      own,
+    })
+    const meanMs = own?.meanMs ?? unknownRunMs
+    const facts = {
+      slots,
+      running,
+      queued,
+      queueLimit,
+      functionInFlight,
+      maxInFlight,
+      timeoutMs,
+      predictedMs,
+    }
+    const admission = admit({ ...facts, draining })
     switch (admission) {
       case 'run':
       case 'queue':
@@ -124,19 +162,31 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         throw new CorunError(
           admission,
           `function "${name}" has ${functionInFlight} requests in flight, its maxInFlight`,
-          { details: { retryAfter: retryAfterSeconds(0, slots, meanRunMs) } },
+          { details: { retryAfter: retryAfterSeconds(0, slots, meanMs) } },
         )
       case 'saturated':
-        throw new CorunError(admission, `${running} requests run and ${queued} wait; no more may wait`, {
-          details: { retryAfter: retryAfterSeconds(queued, slots, meanRunMs) },
-        })
+        throw new CorunError(
+          admission,
+          `${running} slots are busy and ${queued} requests wait; no more may wait`,
+          {
+            details: { retryAfter: retryAfterSeconds(queued, slots, meanMs) },
+          },
+        )
+      case 'too-late': {
+        const late = Math.round(predictedMs ?? timeoutMs)
+        throw new CorunError(
+          'saturated',
+          `${queued} requests wait: one of "${name}" would be answered in ${late} ms, and its deadline is ${timeoutMs} ms`,
+          { details: { retryAfter: retryWhenInTimeSeconds(late, timeoutMs) } },
+        )
+      }
     }
   }
 
   async function inSlot<T>(
     name: string,
     work: (deployment: Deployment, start: WorkStart) => Promise<T>,
-    signal?: AbortSignal,
+    limits: Pick<WorkLimits, 'key' | 'signal'> = {},
   ): Promise<T> {
     const { timeoutMs } = assertAdmitted(name).description
     inFlight.set(name, (inFlight.get(name) ?? 0) + 1)
@@ -154,7 +204,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         lease.release()
       }
     }
-    return queue.submit(held, { timeoutMs, name, signal, onLeave })
+    return queue.submit(held, { timeoutMs, name, onLeave, ...limits })
   }
 
   function resultOf<Type extends PoolTask['type']>(reply: PoolReply<Type>): PoolResults[Type] {
@@ -168,15 +218,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     try {
       return await inSlot(
         name,
-        async (deployment, { queueMs, remainingMs }) => {
+        async (deployment, { queueMs, remainingMs, use }) => {
           end.deployment = deployment.id
           end.queueMs = queueMs
-          const reply = await options.run({ type: 'invoke', deployment, request, remainingMs })
+          const reply = await send(use, deployment, { request, remainingMs })
           end.runMs = reply.runMs
-          meanRunMs += newestRunWeight * (reply.runMs - meanRunMs)
+          if (!reply.ok && reply.error.code === 'out-of-memory') onOutOfMemory(1)
           return { answer: resultOf(reply), deployment, queueMs, runMs: reply.runMs }
         },
-        signal,
+        { key: name, signal },
       )
     } catch (error) {
       blame(end, error)
@@ -220,14 +270,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         }
         return resultOf(await options.run({ type: 'check-image', input, body }))
       }),
-    setSlots: queue.setSlots,
+    setLimits: queue.setLimits,
     counters: name => ({ ended: 0, failed: 0, ...ended.get(name), inFlight: inFlight.get(name) ?? 0 }),
     stats: () => ({
       slots: queue.slots,
+      batch: queue.batch,
       running: queue.running,
       queued: queue.queued,
       queueLimit: options.queueLimit,
     }),
+    serviceTimes: () => Object.fromEntries(services),
     drain: () => {
       draining = true
       return queue.idle()

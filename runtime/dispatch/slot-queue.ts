@@ -1,62 +1,118 @@
 /**
- * Slots and the first-come-first-served queue in front of them, with deadlines. Owns when work starts and who
- * still waits; who gets in is decided before (admission.ts), and what the work is, by the dispatcher.
+ * Slots and the first-come-first-served queue in front of them, with deadlines. Owns when work starts, what starts
+ * together and who still waits; who gets in is decided before (admission.ts), and what the work is, by the dispatcher.
  */
 import type { Clock } from '../core/clock.ts'
 import { CorunError } from '../core/errors.ts'
+import { chooseBatch } from './choose-batch.ts'
 
 export interface WorkLimits {
   /** From now to the answer, waiting included. */
   timeoutMs: number
   /** Names the work in the error of a missed deadline. */
   name: string
+  /** Works with the same key may share a slot; without one a work has a slot of its own. */
+  key?: string | undefined
   /** Aborts when the caller goes away: work that has not begun is then dropped. */
   signal?: AbortSignal | undefined
   /** Called once, when the work has left: dropped from the queue, or its run has really ended. */
   onLeave(): void
 }
 
+/** One use of a slot. Works that go out together are started with the same object, in one turn. */
+export interface SlotUse {
+  /** Works that share it. */
+  readonly size: number
+}
+
 export interface WorkStart {
   queueMs: number
   /** What the deadline leaves for the run. */
   remainingMs: number
+  use: SlotUse
+}
+
+export interface SlotLimits {
+  slots: number
+  /** The most works that share a slot. */
+  batch: number
+}
+
+export interface SlotQueueOptions extends SlotLimits {
+  clock: Clock
+  /** Told when a slot that was used with a key is free again. */
+  onUsed?(used: { key: string; size: number; ms: number }): void
 }
 
 export interface SlotQueue {
   readonly slots: number
+  readonly batch: number
+  /** Slots that are in use. */
   readonly running: number
   readonly queued: number
+  /** Works with a key that wait, and that run, by key. */
+  readonly waitingByKey: ReadonlyMap<string, number>
+  readonly runningByKey: ReadonlyMap<string, number>
   /**
    * Runs `work` in a slot, at once or when one is free. The promise settles at the deadline at the latest; the
    * slot is held until the run has ended, because a run inside the engine cannot be stopped.
    */
   submit<T>(work: (start: WorkStart) => Promise<T>, limits: WorkLimits): Promise<T>
   /** Takes effect for what starts from now on; what runs is left alone. */
-  setSlots(slots: number): void
+  setLimits(limits: SlotLimits): void
   /** Resolves when nothing waits and nothing runs. */
   idle(): Promise<void>
 }
 
-export function createSlotQueue(initialSlots: number, clock: Clock): SlotQueue {
-  let slots = initialSlots
+interface Waiting {
+  key: string | undefined
+  /** `onEnded` is called when its run has ended, however. */
+  start(use: SlotUse, onEnded: () => void): void
+}
+
+export function createSlotQueue({ clock, onUsed = () => {}, ...initial }: SlotQueueOptions): SlotQueue {
+  let { slots, batch } = initial
   let running = 0
   // A set keeps the order of arrival and forgets an entry from the middle in constant time.
-  const waiting = new Set<() => void>()
+  const waiting = new Set<Waiting>()
+  const waitingByKey = new Map<string, number>()
+  const runningByKey = new Map<string, number>()
   const idleListeners: (() => void)[] = []
 
   function advance(): void {
-    for (const start of waiting) {
-      if (running >= slots) break
-      waiting.delete(start)
-      start()
-    }
+    while (running < slots && waiting.size > 0) use(chooseBatch(waiting, { batch, free: slots - running }))
     if (running === 0 && waiting.size === 0) {
       for (const listener of idleListeners.splice(0)) listener()
     }
   }
 
+  function use(together: readonly Waiting[]): void {
+    const slotUse: SlotUse = { size: together.length }
+    const key = together[0]?.key
+    const startedAt = clock.monotonic()
+    running += 1
+    for (const entry of together) leaveQueue(entry)
+    count(runningByKey, key, together.length)
+    let left = together.length
+    const onEnded = () => {
+      left -= 1
+      if (left > 0) return
+      running -= 1
+      count(runningByKey, key, -together.length)
+      if (key !== undefined) onUsed({ key, size: together.length, ms: clock.monotonic() - startedAt })
+      advance()
+    }
+    for (const entry of together) entry.start(slotUse, onEnded)
+  }
+
+  function leaveQueue(entry: Waiting): boolean {
+    const waited = waiting.delete(entry)
+    if (waited) count(waitingByKey, entry.key, -1)
+    return waited
+  }
+
   function submit<T>(work: (start: WorkStart) => Promise<T>, limits: WorkLimits): Promise<T> {
-    const { timeoutMs, name, signal, onLeave } = limits
+    const { timeoutMs, name, key, signal, onLeave } = limits
     const arrivedAt = clock.monotonic()
     return new Promise<T>((resolve, reject) => {
       const settle = () => {
@@ -66,32 +122,32 @@ export function createSlotQueue(initialSlots: number, clock: Clock): SlotQueue {
       const giveUp = (code: 'deadline-exceeded' | 'client-aborted', message: string) => {
         settle()
         reject(new CorunError(code, message))
-        if (waiting.delete(start)) {
+        if (leaveQueue(entry)) {
           onLeave()
           advance()
         }
       }
       const onAbort = () => {
-        if (waiting.has(start)) giveUp('client-aborted', 'the caller went away before the request began')
+        if (waiting.has(entry)) giveUp('client-aborted', 'the caller went away before the request began')
       }
       const timer = setTimeout(
         () => giveUp('deadline-exceeded', `function "${name}" did not answer within ${timeoutMs} ms`),
         timeoutMs,
       )
-      const start = () => {
-        running += 1
+      const start: Waiting['start'] = (use, onEnded) => {
         const queueMs = clock.monotonic() - arrivedAt
-        work({ queueMs, remainingMs: Math.max(1, timeoutMs - queueMs) })
+        work({ queueMs, remainingMs: Math.max(1, timeoutMs - queueMs), use })
           .then(resolve, reject)
           .finally(() => {
             settle()
-            running -= 1
             onLeave()
-            advance()
+            onEnded()
           })
       }
+      const entry: Waiting = { key, start }
       signal?.addEventListener('abort', onAbort, { once: true })
-      waiting.add(start)
+      waiting.add(entry)
+      count(waitingByKey, key, 1)
       if (signal?.aborted) onAbort()
       else advance()
     })
@@ -101,15 +157,20 @@ export function createSlotQueue(initialSlots: number, clock: Clock): SlotQueue {
     get slots() {
       return slots
     },
+    get batch() {
+      return batch
+    },
     get running() {
       return running
     },
     get queued() {
       return waiting.size
     },
+    waitingByKey,
+    runningByKey,
     submit,
-    setSlots(next) {
-      slots = next
+    setLimits(next) {
+      ;({ slots, batch } = next)
       advance()
     },
     idle: () =>
@@ -119,4 +180,12 @@ export function createSlotQueue(initialSlots: number, clock: Clock): SlotQueue {
             idleListeners.push(resolve)
           }),
   }
+}
+
+/** Keys with nothing to count are forgotten: names of functions come and go. */
+function count(counts: Map<string, number>, key: string | undefined, change: number): void {
+  if (key === undefined) return
+  const next = (counts.get(key) ?? 0) + change
+  if (next > 0) counts.set(key, next)
+  else counts.delete(key)
 }

@@ -3,13 +3,16 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 /** Facts that are read when metrics are scraped. */
 export interface MetricSources {
-  slots(): { slots: number; running: number; queued: number }
+  slots(): { slots: number; batch: number; running: number; queued: number }
+  scheduler(): { heldBack: number; p95Ms: number | null; boundMs: number | null }
   threads(): { threads: number; restarts: number }
   training(): boolean
 }
 
 export interface Metrics {
   invocation(end: { function: string; outcome: string; queueMs: number; runMs: number }): void
+  /** Requests that shared a slot. */
+  batch(size: number): void
   retraining(end: { function: string; state: string }): void
   /** Prometheus text format. */
   text(): Promise<string>
@@ -42,6 +45,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: secondsBuckets,
     registers,
   })
+  const batches = new Histogram({
+    name: 'corun_batch_size',
+    help: 'Requests that went to a thread together',
+    buckets: [1, 2, 3, 4, 6, 8, 12, 16, 24, 32],
+    registers,
+  })
   const retrainings = new Counter({
     name: 'corun_retraining_runs_total',
     help: 'Retraining runs that ended, by function and final state',
@@ -60,11 +69,25 @@ export function createMetrics(sources: MetricSources): Metrics {
   gauge('corun_slots', 'Requests that may run at once', () => sources.slots().slots)
   gauge('corun_slots_busy', 'Requests that run', () => sources.slots().running)
   gauge('corun_queue_length', 'Requests that wait', () => sources.slots().queued)
+  gauge('corun_batch_limit', 'Requests that may go to a thread together', () => sources.slots().batch)
+  gauge(
+    'corun_slots_held_back',
+    'Slots held back since p95 was over its bound',
+    () => sources.scheduler().heldBack,
+  )
+  const orNaN = (ms: number | null) => (ms === null ? Number.NaN : ms / 1000)
+  gauge('corun_run_p95_seconds', 'p95 of run times over the last seconds', () =>
+    orNaN(sources.scheduler().p95Ms),
+  )
+  gauge('corun_run_p95_bound_seconds', 'What p95 may be, by the profile', () =>
+    orNaN(sources.scheduler().boundMs),
+  )
   gauge('corun_pool_threads', 'Threads of the pool', () => sources.threads().threads)
   gauge('corun_pool_thread_restarts', 'Threads replaced since the start', () => sources.threads().restarts)
   gauge('corun_training_active', '1 while a retraining runs', () => (sources.training() ? 1 : 0))
 
   return {
+    batch: size => batches.observe(size),
     invocation(end) {
       invocations.inc({ function: end.function, outcome: end.outcome })
       queueSeconds.observe({ function: end.function }, end.queueMs / 1000)

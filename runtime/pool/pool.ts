@@ -2,6 +2,7 @@
  * The threads that run functions: any task in a thread that is free, some in every thread, and an end that waits
  * for what runs. Leaves who runs when to dispatch/, and what a task does to worker/.
  */
+import type { MessagePort } from 'node:worker_threads'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
 import { failureCodes, type PoolReply, type PoolTask } from '../core/messages.ts'
@@ -171,6 +172,7 @@ function nameOf(task: PoolTask): string {
       return `function "${task.function}"`
     case 'load':
     case 'invoke':
+    case 'invoke-batch':
       return `function "${task.deployment.function}"`
     case 'unload':
       return `deployment ${task.deploymentId}`
@@ -179,10 +181,21 @@ function nameOf(task: PoolTask): string {
   }
 }
 
-/** Bodies travel without a copy when they own their buffer whole. */
-function transferable(task: PoolTask): ArrayBuffer[] {
-  const body =
-    task.type === 'invoke' ? task.request.body : task.type === 'check-image' ? task.body : undefined
-  const whole = body?.buffer instanceof ArrayBuffer && body.byteLength === body.buffer.byteLength
-  return whole && body.byteLength > 0 ? [body.buffer as ArrayBuffer] : []
+/** Bodies travel without a copy when they own their buffer whole; the port of a batch goes with it. */
+function transferable(task: PoolTask): (ArrayBuffer | MessagePort)[] {
+  switch (task.type) {
+    case 'invoke':
+      return wholeBuffer(task.request.body)
+    case 'check-image':
+      return wholeBuffer(task.body)
+    case 'invoke-batch':
+      return [task.port, ...task.calls.flatMap(({ request }) => wholeBuffer(request.body))]
+    default:
+      return []
+  }
+}
+
+function wholeBuffer({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+  const whole = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength
+  return whole && byteLength > 0 ? [buffer] : []
 }

@@ -2,6 +2,7 @@
  * The threads: a Piscina pool that is told which thread runs what, replaces those that end, and ends them only
  * outside the engine. What tasks mean is pool.ts's, who gets which thread is thread-book.ts's.
  */
+import type { MessagePort } from 'node:worker_threads'
 import { Piscina, queueOptionsSymbol } from 'piscina'
 import type { PoolReply, PoolTask, ThreadSettings } from '../core/messages.ts'
 import { builtEntry } from '../core/package-root.ts'
@@ -10,7 +11,9 @@ import { threadsFor } from '../device/session.ts'
 import type { Logger } from '../observe/log.ts'
 import { createThreadBook, type ThreadBook } from './thread-book.ts'
 
-export interface ThreadsOptions extends Omit<ThreadSettings, 'gate'> {
+export interface ThreadsOptions extends Omit<ThreadSettings, 'gate' | 'batch'> {
+  /** The most requests that go to a thread together. Default 1. */
+  batch?: number
   /** Fewer where the provider allows fewer. */
   threads: number
   log: Logger
@@ -24,7 +27,7 @@ export interface Threads {
   /** Threads that are up, and who has them. Nobody gets one while none is up and none is starting. */
   readonly book: ThreadBook
   /** Runs a task in a thread that the caller has taken. Rejects when the thread ends first. */
-  send(task: PoolTask, threadId: number, transferList: ArrayBuffer[]): Promise<PoolReply>
+  send(task: PoolTask, threadId: number, transferList: (ArrayBuffer | MessagePort)[]): Promise<PoolReply>
   /** Ends a thread as soon as it is not inside the engine; another takes its place. */
   end(threadId: number): Promise<void>
   /** Whether there is a thread, or one is starting. */
@@ -41,7 +44,14 @@ interface Ticket {
 }
 
 export function createThreads(options: ThreadsOptions): Threads {
-  const { threads, log, entry = builtEntry('worker'), restartDelayMs = 5000, ...settings } = options
+  const {
+    threads,
+    log,
+    entry = builtEntry('worker'),
+    restartDelayMs = 5000,
+    batch = 1,
+    ...settings
+  } = options
   const count = threadsFor(settings.provider, threads)
   const gate = createNativeGate()
   const book = createThreadBook()
@@ -49,7 +59,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   let closing = false
   let restartTimer: NodeJS.Timeout | undefined
 
-  const workerData: ThreadSettings = { gate, ...settings }
+  const workerData: ThreadSettings = { gate, batch, ...settings }
   const piscina = new Piscina<PoolTask, PoolReply>({
     filename: entry,
     minThreads: count,
@@ -116,7 +126,7 @@ export function createThreads(options: ThreadsOptions): Threads {
   function send(
     task: PoolTask,
     threadId: number | undefined,
-    transferList: ArrayBuffer[],
+    transferList: (ArrayBuffer | MessagePort)[],
     signal: AbortSignal | null = null,
   ): Promise<PoolReply> {
     const ticket: Ticket = { threadId }

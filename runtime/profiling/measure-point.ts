@@ -4,22 +4,29 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CorunError } from '../core/errors.ts'
+import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { builtEntry } from '../core/package-root.ts'
 import { type ProbeJob, type ProbeResult, probeEventSchema } from './probe-job.ts'
 
-/** `onMeasuring` is called when the warm-up is over and the window begins. Throws `probe-failed`. */
-export async function measurePoint(job: ProbeJob, onMeasuring: () => void = () => {}): Promise<ProbeResult> {
+/**
+ * `onMeasuring` is called when the warm-up is over and the windows begin. Undefined when memory did not hold the point:
+ * the system killed the probe, or an allocation failed. Throws `probe-failed`.
+ */
+export async function measurePoint(
+  job: ProbeJob,
+  onMeasuring: () => void = () => {},
+): Promise<ProbeResult | undefined> {
   const folder = await mkdtemp(join(tmpdir(), 'corun-probe-'))
   try {
     const jobFile = join(folder, 'job.json')
     await writeFile(jobFile, JSON.stringify(job))
-    return await runProbe(jobFile, `${job.threads} concurrent inferences`, onMeasuring)
+    return await runProbe(jobFile, `${job.threads} concurrent inferences, batch ${job.batch}`, onMeasuring)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promise<ProbeResult> {
+function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promise<ProbeResult | undefined> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('probe'), jobFile], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -33,8 +40,10 @@ function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promi
     })
     child.once('error', reject)
     child.once('close', (code, signal) => {
-      if (outcome instanceof CorunError) reject(outcome)
+      if (outcome instanceof CorunError && isOutOfMemory(outcome)) resolve(undefined)
+      else if (outcome instanceof CorunError) reject(outcome)
       else if (outcome !== undefined) resolve(outcome)
+      else if (signal === 'SIGKILL') resolve(undefined)
       else
         reject(
           new CorunError('probe-failed', `${what}: the probe ended with ${signal ?? `exit code ${code}`}`),

@@ -4,14 +4,16 @@ import { deploymentSchema } from '../core/deployment.ts'
 
 export const probeJobSchema = z.object({
   threads: z.int().min(1),
+  /** Requests that go to a thread together. */
+  batch: z.int().min(1),
   intraOpThreads: z.int().min(1),
   provider: z.string(),
   /** Functions under load, in turn; bodies are files, sent in turn too. */
   load: z.array(
     z.object({ deployment: deploymentSchema, contentType: z.string(), bodies: z.array(z.string()).min(1) }),
   ),
-  /** Measured in order, in one process; the first windows are for warming up. */
   warmUpMs: z.number(),
+  /** Of one of the windows that must agree. */
   windowMs: z.number(),
 })
 export type ProbeJob = z.output<typeof probeJobSchema>
@@ -21,7 +23,12 @@ export const probeResultSchema = z.object({
   failed: z.int(),
   /** Of the first failed request, for the report. */
   error: z.string().optional(),
+  /** Of the windows that the figures are of. */
   elapsedMs: z.number(),
+  /** Of all windows. */
+  measuredMs: z.number(),
+  /** Whether those windows agreed; else time was up. */
+  stable: z.boolean(),
   latencyMs: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }),
   peakMemoryBytes: z.int(),
 })

@@ -1,15 +1,17 @@
 /**
- * The probe process: one measurement of the real pool and worker code at one level of concurrency, a closed loop
- * on every thread. A process of its own, so that its peak memory is the point's and its death is a data point.
+ * The probe process: one measurement of the real pool and worker code at one level of concurrency and batch, a
+ * closed loop on every thread. A process of its own, so that its peak memory is the point's and its death is a data point.
  */
 import { readFile } from 'node:fs/promises'
 import type { Provider } from '../core/config.ts'
-import type { InvocationRequest } from '../core/messages.ts'
+import type { InvocationCall, PoolReply } from '../core/messages.ts'
 import { peakResidentBytes } from '../device/memory.ts'
 import { createLogger } from '../observe/log.ts'
+import { invokeBatch } from '../pool/invoke-batch.ts'
 import { createPool, type Pool } from '../pool/pool.ts'
 import { latencyPercentiles } from './latency.ts'
 import { type ProbeEvent, type ProbeJob, type ProbeResult, probeJobSchema } from './probe-job.ts'
+import { haveSettled, mostWindows, type WindowFigures, windowsThatAgree } from './stability.ts'
 
 const say = (event: ProbeEvent) =>
   new Promise<void>(resolve => {
@@ -23,61 +25,97 @@ interface Target {
   bodies: Uint8Array[]
 }
 
-/** Endless round trips in turn over functions and bodies. */
-function* requests(targets: readonly Target[]): Generator<{ target: Target; body: Uint8Array }> {
-  for (let turn = 0; ; turn += 1) {
+/** Endless round trips in turn over functions and bodies, as many of one function at a time as a batch has. */
+function* requests(
+  targets: readonly Target[],
+  batch: number,
+): Generator<{ target: Target; calls: InvocationCall[] }, never> {
+  for (let turn = 0; ; turn += batch) {
     for (const target of targets) {
-      const body = target.bodies[turn % target.bodies.length]
-      // A copy: the pool transfers the buffer away.
-      if (body !== undefined) yield { target, body: body.slice() }
+      const calls = Array.from({ length: batch }, (_, index) => callOf(target, turn + index))
+      yield { target, calls }
     }
   }
 }
 
-async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): Promise<ProbeResult> {
-  const latencies: number[] = []
-  let failed = 0
-  let error: string | undefined
-  let measuring = false
-  let stop = false
-  const source = requests(targets)
+function callOf({ deployment, headers, bodies }: Target, turn: number): InvocationCall {
+  // A copy: the pool transfers the buffer away.
+  const body = bodies[turn % bodies.length]?.slice() ?? new Uint8Array()
+  const method = body.byteLength > 0 ? 'POST' : 'GET'
+  const url = `http://localhost/fn/${deployment.function}`
+  return { request: { requestId: 'probe', method, url, headers, body }, remainingMs: 60_000 }
+}
 
+async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): Promise<ProbeResult> {
+  const windows: Window[] = []
+  let window: Window | undefined
+  let error: string | undefined
+  let stop = false
+  const source = requests(targets, job.batch)
+
+  const record = (reply: PoolReply<'invoke'>, startedAt: number) => {
+    if (window === undefined) return
+    window.latencies.push(performance.now() - startedAt)
+    if (!reply.ok) {
+      window.failed += 1
+      error ??= `${reply.error.code}: ${reply.error.message}`
+    }
+  }
   const loop = async () => {
     while (!stop) {
-      const { value } = source.next()
-      const { deployment, headers } = value.target
-      const method = value.body.byteLength > 0 ? 'POST' : 'GET'
-      const url = `http://localhost/fn/${deployment.function}`
-      const request: InvocationRequest = { requestId: 'probe', method, url, headers, body: value.body }
+      const { target, calls } = source.next().value
       const startedAt = performance.now()
-      const reply = await pool.run({ type: 'invoke', deployment, request, remainingMs: 60_000 })
-      if (!measuring) continue
-      latencies.push(performance.now() - startedAt)
-      if (!reply.ok) {
-        failed += 1
-        error ??= `${reply.error.code}: ${reply.error.message}`
+      const [first] = calls
+      if (calls.length === 1 && first !== undefined) {
+        record(await pool.run({ type: 'invoke', deployment: target.deployment, ...first }), startedAt)
+        continue
       }
+      const { replies, ended } = invokeBatch(pool, target.deployment, calls)
+      for (const reply of replies) void reply.then(answered => record(answered, startedAt))
+      await ended
     }
   }
   const loops = Array.from({ length: job.threads }, loop)
   await delay(job.warmUpMs)
   await say({ type: 'measuring' })
-  measuring = true
   const startedAt = performance.now()
-  await delay(job.windowMs)
-  measuring = false
-  const elapsedMs = performance.now() - startedAt
+  while (windows.length < mostWindows && !haveSettled(windows.map(figuresOf))) {
+    const begun = performance.now()
+    const current: Window = { latencies: [], failed: 0, elapsedMs: 0 }
+    window = current
+    await delay(job.windowMs)
+    current.elapsedMs = performance.now() - begun
+    windows.push(current)
+  }
+  window = undefined
+  const measuredMs = performance.now() - startedAt
   stop = true
   await Promise.all(loops)
+  const counted = windows.slice(-windowsThatAgree)
+  const latencies = counted.flatMap(({ latencies }) => latencies)
+  const sum = (of: (window: Window) => number) => counted.reduce((total, each) => total + of(each), 0)
   return {
     requests: latencies.length,
-    failed,
+    failed: sum(({ failed }) => failed),
     ...(error === undefined ? {} : { error }),
-    elapsedMs,
+    elapsedMs: sum(({ elapsedMs }) => elapsedMs),
+    measuredMs,
+    stable: haveSettled(windows.map(figuresOf)),
     latencyMs: latencyPercentiles(latencies),
     peakMemoryBytes: peakResidentBytes(),
   }
 }
+
+interface Window {
+  latencies: number[]
+  failed: number
+  elapsedMs: number
+}
+
+const figuresOf = ({ latencies, elapsedMs }: Window): WindowFigures => ({
+  rate: (latencies.length / elapsedMs) * 1000,
+  p95Ms: latencyPercentiles(latencies).p95,
+})
 
 const delay = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
 
@@ -92,6 +130,7 @@ async function main(): Promise<void> {
   )
   const pool = createPool({
     threads: job.threads,
+    batch: job.batch,
     intraOpThreads: job.intraOpThreads,
     // The parent chose the provider and has checked that it works.
     provider: job.provider as Provider,

@@ -16,18 +16,24 @@ export interface TrainingLoop {
   stop(): Promise<void>
 }
 
+/** What has been measured so far. */
+export type Measured = Pick<Profile, 'points' | 'trainingAlone'>
+
 export interface ProfileOptions {
   key: ProfileKey
   load: ProbeJob['load']
   bounds: SearchBounds
-  /** Lengths of a measurement. Defaults: 500 ms to warm up, a window of 2,000 ms. */
+  /** Lengths in a measurement. Defaults: 500 ms to warm up, windows of 1,000 ms, of which three in a row must agree. */
   warmUpMs?: number
   windowMs?: number
   clock: Clock
-  measure(job: ProbeJob, onMeasuring: () => void): Promise<ProbeResult>
+  measure(job: ProbeJob, onMeasuring: () => void): Promise<ProbeResult | undefined>
   /** Starts the loop and resolves when it has made its first steps; undefined when nothing can be trained. */
   startTraining: (() => Promise<TrainingLoop>) | undefined
-  onPoint?(point: MeasuredPoint): void
+  /** What an interrupted profile of the same box and bounds has measured. */
+  known?: Measured | undefined
+  /** Told of each new point, with all that is known then. */
+  onPoint?(point: MeasuredPoint, measured: Measured): void | Promise<void>
 }
 
 /** Steps that make a rate, and the windows that may pass until they are made. */
@@ -37,28 +43,33 @@ const mostWindows = 5
 const delay = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
 
 export async function profileBox(options: ProfileOptions): Promise<Profile> {
-  const { bounds, clock, startTraining, windowMs = 2000, warmUpMs = 500 } = options
-  const points: MeasuredPoint[] = []
+  const { bounds, clock, startTraining, windowMs = 1000, warmUpMs = 500 } = options
+  const points = [...(options.known?.points ?? [])]
   let loop: TrainingLoop | undefined
-  let trainingAlone: Profile['trainingAlone'] = null
+  let trainingAlone = options.known?.trainingAlone ?? null
 
   const epochSeconds = (stepsPerSecond: number) =>
     loop === undefined || stepsPerSecond === 0 ? null : loop.stepsPerEpoch / stepsPerSecond
 
-  async function measure({ threads, training }: SearchPoint): Promise<MeasuredPoint> {
+  async function measure({ threads, batch, training }: SearchPoint): Promise<MeasuredPoint> {
     const { load, key } = options
-    const job: ProbeJob = { threads, intraOpThreads: 1, provider: key.provider, load, warmUpMs, windowMs }
+    const { provider } = key
+    const job: ProbeJob = { threads, batch, intraOpThreads: 1, provider, load, warmUpMs, windowMs }
     let stepsAtStart = 0
     const result = await options.measure(job, () => {
       stepsAtStart = loop?.steps() ?? 0
     })
+    if (result === undefined) return notFitting({ threads, batch, training })
     const seconds = result.elapsedMs / 1000
-    const stepsPerSecond = training && loop !== undefined ? (loop.steps() - stepsAtStart) / seconds : null
+    const stepsPerSecond =
+      training && loop !== undefined ? ((loop.steps() - stepsAtStart) / result.measuredMs) * 1000 : null
     return {
       threads,
       intraOpThreads: 1,
-      batch: 1,
+      batch,
       training,
+      fits: true,
+      stable: result.stable,
       requests: result.requests,
       failed: result.failed,
       throughput: result.requests / seconds,
@@ -86,11 +97,11 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
       if (next === undefined) break
       if (next.training && loop === undefined && startTraining !== undefined) {
         loop = await startTraining()
-        trainingAlone = await measureAlone(loop)
+        trainingAlone ??= await measureAlone(loop)
       }
       const point = await measure(next)
       points.push(point)
-      options.onPoint?.(point)
+      await options.onPoint?.(point, { points, trainingAlone })
     }
   } finally {
     await loop?.stop()
@@ -111,3 +122,17 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
     besideTraining: startTraining === undefined ? alone : chooseOperatingPoint(points, bounds, true),
   }
 }
+
+const notFitting = (point: SearchPoint): MeasuredPoint => ({
+  ...point,
+  intraOpThreads: 1,
+  fits: false,
+  stable: true,
+  requests: 0,
+  failed: 0,
+  throughput: 0,
+  latencyMs: { p50: 0, p95: 0, p99: 0 },
+  peakMemoryBytes: 0,
+  trainingStepsPerSecond: null,
+  epochSeconds: null,
+})

@@ -4,11 +4,13 @@ import { largestWithinBounds } from './search.ts'
 
 const columns: [string, (point: MeasuredPoint) => string][] = [
   ['concurrent', point => String(point.threads)],
+  ['batch', point => String(point.batch)],
   ['training', point => (point.training ? 'beside' : '-')],
   ['requests/s', point => point.throughput.toFixed(1)],
   ['p50 ms', point => point.latencyMs.p50.toFixed(1)],
   ['p95 ms', point => point.latencyMs.p95.toFixed(1)],
   ['p99 ms', point => point.latencyMs.p99.toFixed(1)],
+  ['stable', point => (point.fits ? (point.stable ? 'yes' : 'no') : 'no memory')],
   ['peak MiB', point => (point.peakMemoryBytes / 2 ** 20).toFixed(0)],
   ['steps/s', point => point.trainingStepsPerSecond?.toFixed(2) ?? '-'],
   ['epoch s', point => point.epochSeconds?.toFixed(1) ?? '-'],
@@ -21,12 +23,13 @@ export function profileTable(profile: Profile): string {
   ]
   const widths = columns.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   const lines = rows.map(row => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '))
-  const bounds = { ...profile.bounds, maxThreads: Math.max(...profile.points.map(({ threads }) => threads)) }
+  const most = (level: 'threads' | 'batch') => Math.max(...profile.points.map(point => point[level]))
+  const bounds = { ...profile.bounds, maxThreads: most('threads'), maxBatch: most('batch') }
   const chosen = (['alone', 'besideTraining'] as const).map(name => {
-    const { threads, reason } = profile[name]
+    const { threads, batch, reason } = profile[name]
     const largest = largestWithinBounds(profile.points, bounds, name === 'besideTraining')
     const label = name === 'alone' ? 'alone' : 'beside training'
-    return `${label}: ${threads} at once (${reason}); largest within the bounds: ${largest}`
+    return `${label}: ${threads} at once, batches of up to ${batch} (${reason}); largest within the bounds: ${largest}`
   })
   const { trainingAlone } = profile
   if (trainingAlone !== null) {

@@ -11,6 +11,10 @@ export const measuredPointSchema = z.object({
   intraOpThreads: z.int().min(1),
   batch: z.int().min(1),
   training: z.boolean(),
+  /** False: memory ran out, and there are no figures. */
+  fits: z.boolean().default(true),
+  /** Whether three windows in a row agreed within 10 %, in rate and in p95. */
+  stable: z.boolean().default(true),
   requests: z.int(),
   failed: z.int(),
   /** Inferences a second. */
@@ -26,6 +30,8 @@ export type MeasuredPoint = z.output<typeof measuredPointSchema>
 const operatingPointSchema = z.object({
   threads: z.int().min(1),
   intraOpThreads: z.int().min(1),
+  /** The most requests of one function that go to a thread together when all are busy. */
+  batch: z.int().min(1).default(1),
   /** Why this point and not the next. */
   reason: z.string(),
 })

@@ -1,20 +1,24 @@
 /** The deployments that this thread has loaded: module, sessions, warmed up. */
-import type { InferenceSession } from 'onnxruntime-node'
+import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { ModelHandle } from '../core/definition.ts'
-import { type CheckedFunction, checkFunction, type FunctionDescription } from '../core/definition-schema.ts'
+import { type CheckedFunction, checkFunction } from '../core/definition-schema.ts'
 import type { DeployedModel, Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import type { ThreadSettings } from '../core/messages.ts'
+import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { insideGate } from '../device/native-gate.ts'
 import { openSession } from '../device/session.ts'
 import { importBundle } from './import-bundle.ts'
 import { createModelHandle, type RunModel } from './model-handle.ts'
+import { takesRows } from './row-check.ts'
 import { warmUpFeeds } from './warm-up.ts'
 
 export interface LoadedDeployment {
   deployment: Deployment
   checked: CheckedFunction
   models: Record<string, ModelHandle>
+  /** The same for the requests of one batch; `gather` joins the runs of models that take several rows. */
+  handles(gather: (run: RunModel) => RunModel): Record<string, ModelHandle>
 }
 
 export interface Deployments {
@@ -37,21 +41,25 @@ export function createDeployments(context: ThreadContext): Deployments {
       deployment.function,
       await importBundle(deployment.function, deployment.bundle),
     )
-    const models: Record<string, ModelHandle> = {}
+    const handleMakers: [string, (gather: (run: RunModel) => RunModel) => ModelHandle][] = []
+    const handles: LoadedDeployment['handles'] = gather =>
+      Object.fromEntries(handleMakers.map(([name, make]) => [name, make(gather)]))
     const sessions: InferenceSession[] = []
     try {
       for (const [name, model] of Object.entries(deployment.models)) {
         const session = await inEngine(() => openModel(name, model, context))
         sessions.push(session)
-        const run: RunModel = feeds => inEngine(() => session.run(feeds))
-        await warmUp(name, model, run, deployment.description.input)
-        models[name] = createModelHandle(name, model, session, run)
+        const run: RunModel = feeds => inEngine(() => session.run(feeds)).catch(rethrow(name))
+        const feeds = warmUpFeeds(model, deployment.description.input)
+        if (feeds !== undefined) await warmUp(name, run, feeds)
+        const rows = context.batch > 1 && feeds !== undefined && (await takesRows(model, run, feeds))
+        handleMakers.push([name, gather => createModelHandle(name, model, session, rows ? gather(run) : run)])
       }
     } catch (error) {
       for (const session of sessions) await inEngine(() => session.release())
       throw error
     }
-    return { deployment, checked, models, sessions }
+    return { deployment, checked, models: handles(run => run), handles, sessions }
   }
 
   return {
@@ -90,19 +98,19 @@ async function openModel(
 }
 
 /** The first run of a session allocates and packs: it happens before the deployment takes traffic. */
-async function warmUp(
-  name: string,
-  model: DeployedModel,
-  run: RunModel,
-  input: FunctionDescription['input'],
-): Promise<void> {
-  const feeds = warmUpFeeds(model, input)
-  if (feeds === undefined) return
+async function warmUp(name: string, run: RunModel, feeds: Record<string, Tensor>): Promise<void> {
   try {
     await run(feeds)
   } catch (error) {
     throw loadFailed(`model "${name}" fails its first run`, error)
   }
+}
+
+/** Memory that runs out is not the handler's fault: it gets a code of its own. */
+const rethrow = (name: string) => (error: unknown) => {
+  if (!isOutOfMemory(error)) throw error
+  const why = error instanceof Error ? error.message : String(error)
+  throw new CorunError('out-of-memory', `model "${name}" ran out of memory: ${why}`, { cause: error })
 }
 
 function loadFailed(what: string, cause: unknown): CorunError {

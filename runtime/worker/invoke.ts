@@ -1,17 +1,17 @@
 /** One request through a function: its input as declared, the handler, its output as declared. */
 import type { FunctionContext } from '../core/definition.ts'
-import type { InvocationAnswer, InvocationRequest } from '../core/messages.ts'
+import type { InvocationAnswer, InvocationCall, InvocationRequest } from '../core/messages.ts'
 import type { Logger } from '../observe/log.ts'
 import { answerOf, responseAnswer } from './answer.ts'
 import type { LoadedDeployment } from './deployments.ts'
 import { readInput } from './read-input.ts'
 
-/** `remainingMs`: what the deadline leaves; the handler's signal aborts then. */
+/** The handler's signal aborts when `remainingMs` are over. `onRead` is called when the handler gets its input. */
 export async function invoke(
-  { deployment, checked, models }: LoadedDeployment,
-  request: InvocationRequest,
-  remainingMs: number,
+  { deployment, checked, models }: Pick<LoadedDeployment, 'deployment' | 'checked' | 'models'>,
+  { request, remainingMs }: InvocationCall,
   log: Logger,
+  onRead: () => void = () => {},
 ): Promise<InvocationAnswer> {
   const { requestId } = request
   const { function: name, id: version } = deployment
@@ -23,10 +23,12 @@ export async function invoke(
     deployment: { function: name, version },
   }
   if (checked.form === 'fetch') {
+    onRead()
     return responseAnswer(await checked.definition.fetch(toWebRequest(request), context), name)
   }
   const { definition } = checked
   const input = await readInput(definition.input, request)
+  onRead()
   // `readInput` makes what `input` declares; the type of that is the author's, not known here.
   const result: unknown = await definition.handler(input as never, context)
   return answerOf(result, definition.output, name)

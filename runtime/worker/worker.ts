@@ -2,6 +2,7 @@
 import { threadId, workerData } from 'node:worker_threads'
 import { serializeError } from '../core/errors.ts'
 import {
+  type BatchReply,
   failureCodes,
   type PoolReply,
   type PoolResults,
@@ -13,6 +14,7 @@ import { createLogger } from '../observe/log.ts'
 import { createDeployments } from './deployments.ts'
 import { describeFunction, describeRetraining } from './describe.ts'
 import { invoke } from './invoke.ts'
+import { invokeBatch } from './invoke-batch.ts'
 
 // The pool starts this thread with these settings, and nobody else does.
 const settings = workerData as ThreadSettings
@@ -36,13 +38,23 @@ const perform: {
     return { loadMs: performance.now() - startedAt }
   },
   unload: async ({ deploymentId }) => ({ unloaded: await deployments.unload(deploymentId) }),
-  async invoke({ deployment, request, remainingMs }) {
-    return invoke(await deployments.get(deployment), request, remainingMs, log)
+  async invoke({ deployment, ...call }) {
+    return invoke(await deployments.get(deployment), call, log)
+  },
+  async 'invoke-batch'({ deployment, calls, port }) {
+    const loaded = await deployments.get(deployment)
+    return invokeBatch(loaded, calls, log, reply => port.postMessage(reply, buffersOf(reply)))
   },
   async 'check-image'({ input, body }) {
     const { format, width, height } = await prepareImage(body, input)
     return { format, width, height }
   },
+}
+
+/** Answers own their bytes, so they leave without a copy. */
+function buffersOf({ reply }: BatchReply): ArrayBuffer[] {
+  const buffer = reply.ok ? reply.result.body.buffer : undefined
+  return buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : []
 }
 
 export default async function handle<Type extends PoolTask['type']>(

@@ -69,7 +69,7 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
     const profile: Profile = JSON.parse(
       await runCommand(['profile', '--json', '--window', '1500', ...options], text => step(text.trimEnd())),
     )
-    const bounds = { ...profile.bounds, maxThreads: Number.POSITIVE_INFINITY }
+    const bounds = { ...profile.bounds, maxThreads: Number.POSITIVE_INFINITY, maxBatch: 1 }
     server = await startServer(['--port', '0', ...options])
     const url = `${server.url}/fn/${name}`
     const pid = server.pid

@@ -23,11 +23,13 @@ test('a profile of the real pool beside the real trainer is what the server runs
     join(folder, 'profiles'),
   ]
   try {
-    const short = ['--window', '400', '--max-threads', '2', '--latency-ratio', '100']
+    const short = ['--window', '150', '--max-threads', '2', '--latency-ratio', '100']
     const output = await runCommand(['profile', '--json', ...short, ...options], () => {})
     const profile = profileSchema.parse(JSON.parse(output))
+    const single = profile.points.filter(({ batch }) => batch === 1)
+    assert.ok(profile.points.length > single.length, 'batches are tried')
     assert.equal(
-      profile.points.map(({ threads, training }) => `${threads}${training ? ' beside' : ''}`),
+      single.map(({ threads, training }) => `${threads}${training ? ' beside' : ''}`),
       ['1', '2', '1 beside', '2 beside'],
     )
     for (const point of profile.points) {

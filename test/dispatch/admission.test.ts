@@ -1,6 +1,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type AdmissionFacts, admit, retryAfterSeconds } from '../../runtime/dispatch/admission.ts'
+import {
+  type AdmissionFacts,
+  admit,
+  retryAfterSeconds,
+  retryWhenInTimeSeconds,
+} from '../../runtime/dispatch/admission.ts'
 
 const test = suite('dispatch/admission')
 
@@ -11,6 +16,8 @@ const calm: AdmissionFacts = {
   queueLimit: 3,
   functionInFlight: 0,
   maxInFlight: undefined,
+  timeoutMs: 1000,
+  predictedMs: undefined,
   draining: false,
 }
 
@@ -26,6 +33,10 @@ const cases: [string, Partial<AdmissionFacts>, ReturnType<typeof admit>][] = [
   ['after slots shrank, those over the number count as none free', { running: 2, slots: 1 }, 'queue'],
   ["a function's own limit comes first", { maxInFlight: 2, functionInFlight: 2 }, 'function-busy'],
   ['below its own limit a function runs', { maxInFlight: 2, functionInFlight: 1 }, 'run'],
+  ['one who would be too late is refused at once', { running: 2, predictedMs: 1001 }, 'too-late'],
+  ['one who would just be in time waits', { running: 2, predictedMs: 1000 }, 'queue'],
+  ['a free slot is given whatever is predicted', { running: 1, predictedMs: 5000 }, 'run'],
+  ['a full queue is full, however fast it moves', { running: 2, queued: 3, predictedMs: 10 }, 'saturated'],
   ['while it drains the box takes nothing', { draining: true }, 'shutting-down'],
 ]
 for (const [name, facts, expected] of cases) {
@@ -36,6 +47,12 @@ test('Retry-After is the time in which the queue drains, between 1 and 60 whole 
   assert.is(retryAfterSeconds(0, 2, 10), 1)
   assert.is(retryAfterSeconds(99, 2, 100), 5)
   assert.is(retryAfterSeconds(10_000, 1, 1000), 60)
+})
+
+test('who would be too late may come back when enough of the queue is done', () => {
+  assert.is(retryWhenInTimeSeconds(1001, 1000), 1)
+  assert.is(retryWhenInTimeSeconds(4200, 1000), 4)
+  assert.is(retryWhenInTimeSeconds(1e6, 1000), 60)
 })
 
 test.run()

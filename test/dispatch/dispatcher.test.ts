@@ -28,7 +28,13 @@ function deployment(options: { timeoutMs?: number; maxInFlight?: number } = {}):
 
 /** A dispatcher over a pool whose runs end when the test says so. */
 function setUp(
-  options: { slots?: number; queueLimit?: number; timeoutMs?: number; maxInFlight?: number } = {},
+  options: {
+    slots?: number
+    batch?: number
+    queueLimit?: number
+    timeoutMs?: number
+    maxInFlight?: number
+  } = {},
 ) {
   const runs: { requestId: string; end(reply?: PoolReply<'invoke'>): void }[] = []
   const ends: InvocationEnd[] = []
@@ -37,6 +43,7 @@ function setUp(
   const served = deployment(options)
   const dispatcher = createDispatcher({
     slots: options.slots ?? 1,
+    batch: options.batch ?? 1,
     queueLimit: options.queueLimit ?? 10,
     clock: systemClock,
     deployed: () => served,
@@ -167,10 +174,10 @@ test('a caller who goes away while waiting is dropped, and the next one moves up
 test('more slots start waiting requests at once; fewer leave what runs alone', async () => {
   const { dispatcher, request, nthRun } = setUp({ slots: 1 })
   const answers = ['a', 'b', 'c'].map(id => dispatcher.invoke('f', request(id)))
-  dispatcher.setSlots(2)
+  dispatcher.setLimits({ slots: 2, batch: 1 })
   await nthRun(1)
   assert.is(dispatcher.stats().running, 2)
-  dispatcher.setSlots(1)
+  dispatcher.setLimits({ slots: 1, batch: 1 })
   ;(await nthRun(0)).end()
   await answers[0]
   assert.equal([dispatcher.stats().running, dispatcher.stats().queued], [1, 1])
@@ -223,6 +230,117 @@ test('every request is reported once with its outcome and its times', async () =
       ['bad', 'handler-error', 7],
     ],
   )
+})
+
+/** A dispatcher over a pool that takes batches: each task is ended by hand, with the answers of all its requests. */
+function batching(options: { slots?: number; batch: number; queueLimit?: number; timeoutMs?: number }) {
+  const tasks: { ids: string[]; end(): void }[] = []
+  const served = deployment(options)
+  const memory: number[] = []
+  const sizes: number[] = []
+  const dispatcher = createDispatcher({
+    slots: options.slots ?? 1,
+    batch: options.batch,
+    queueLimit: options.queueLimit ?? 100,
+    clock: systemClock,
+    deployed: () => served,
+    acquire: () => ({ deployment: served, release: () => {} }),
+    run: given =>
+      new Promise(resolve => {
+        const task: PoolTask = given
+        const answer = (id: string): PoolReply<'invoke'> => ({
+          ok: true,
+          result: { status: 200, headers: [], body: new TextEncoder().encode(id) },
+          runMs: 1,
+        })
+        if (task.type === 'invoke') {
+          const { requestId } = task.request
+          tasks.push({ ids: [requestId], end: () => resolve(answer(requestId) as never) })
+        }
+        if (task.type === 'invoke-batch') {
+          const { calls, port } = task
+          const ids = calls.map(({ request }) => request.requestId)
+          const end = () => {
+            for (const [index, id] of ids.entries()) port.postMessage({ index, reply: answer(id) })
+            resolve({ ok: true, result: { outOfMemory: ids.includes('big') }, runMs: 1 } as never)
+          }
+          tasks.push({ ids, end })
+        }
+      }),
+    onEnd: () => {},
+    onBatch: size => sizes.push(size),
+    onOutOfMemory: size => memory.push(size),
+  })
+  const ask = async (requestId: string) => {
+    const request = { requestId, method: 'GET', url: 'http://box/fn/f', headers: [], body: new Uint8Array() }
+    return new TextDecoder().decode((await dispatcher.invoke('f', request)).answer.body)
+  }
+  const nth = async (n: number) => {
+    for (;;) {
+      const task = tasks[n]
+      if (task !== undefined) return task
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+  return { dispatcher, tasks, ask, nth, memory, sizes }
+}
+
+test('what waits goes out together when a slot comes free; what finds a free slot goes at once and alone', async () => {
+  const { ask, nth, sizes } = batching({ batch: 3 })
+  const answers = ['a', 'b', 'c', 'd', 'e'].map(ask)
+  const first = await nth(0)
+  assert.equal(first.ids, ['a'])
+  first.end()
+  const second = await nth(1)
+  assert.equal(second.ids, ['b', 'c', 'd'])
+  second.end()
+  const third = await nth(2)
+  assert.equal(third.ids, ['e'])
+  third.end()
+  assert.equal(await Promise.all(answers), ['a', 'b', 'c', 'd', 'e'])
+  assert.equal(sizes, [1, 3, 1])
+})
+
+test('a smaller batch holds from the next one on, and memory that ran out is told with the size', async () => {
+  const { dispatcher, ask, nth, memory } = batching({ batch: 4 })
+  const answers = ['a', 'big', 'c', 'd', 'e', 'f'].map(ask)
+  ;(await nth(0)).end()
+  const second = await nth(1)
+  assert.equal(second.ids, ['big', 'c', 'd', 'e'])
+  dispatcher.setLimits({ slots: 1, batch: 1 })
+  second.end()
+  ;(await nth(2)).end()
+  assert.equal(await Promise.all(answers), ['a', 'big', 'c', 'd', 'e', 'f'])
+  assert.equal(memory, [4])
+})
+
+test('one who would be answered past its deadline is refused at once, and told when to come back', async () => {
+  const { dispatcher, ask, nth } = batching({ batch: 1, timeoutMs: 250 })
+  for (let run = 0; run < 4; run += 1) {
+    const answer = ask(`warm-${run}`)
+    const task = await nth(run)
+    await new Promise(resolve => setTimeout(resolve, 60))
+    task.end()
+    await answer
+  }
+  assert.ok((dispatcher.serviceTimes().f?.meanMs ?? 0) >= 55)
+  const settled: Promise<unknown>[] = []
+  let refused: unknown
+  const askedAt = performance.now()
+  for (let count = 0; count < 10 && refused === undefined; count += 1) {
+    settled.push(
+      ask(`late-${count}`).catch(error => {
+        refused ??= error
+      }),
+    )
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  assert.ok(performance.now() - askedAt < 200, 'not after a wait')
+  assert.instance(refused, CorunError)
+  const { code, details, message } = refused as CorunError
+  assert.equal([code, details?.retryAfter], ['saturated', 1])
+  assert.match(message, /would be answered in \d+ ms, and its deadline is 250 ms/)
+  await Promise.all(settled)
 })
 
 test.run()

@@ -68,9 +68,10 @@ function appWith(stub: Stub = {}) {
         if (body[0] !== 0xff) throw new CorunError('unsupported-media-type', 'not a picture')
         return { format: 'jpeg', width: 1, height: 1 }
       },
-      setSlots: () => {},
+      setLimits: () => {},
       counters: () => ({ ended: 0, failed: 0, inFlight: 0 }),
-      stats: () => ({ slots: 1, running: 0, queued: 0, queueLimit: 1 }),
+      serviceTimes: () => ({}),
+      stats: () => ({ slots: 1, batch: 1, running: 0, queued: 0, queueLimit: 1 }),
       drain: async () => {},
     },
     functions: {

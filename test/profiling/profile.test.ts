@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { systemClock } from '../../runtime/core/clock.ts'
+import { openCheckpoint } from '../../runtime/profiling/checkpoint.ts'
 import { latencyPercentiles } from '../../runtime/profiling/latency.ts'
 import type { ProbeJob } from '../../runtime/profiling/probe-job.ts'
 import {
@@ -67,6 +68,8 @@ function measureAs(jobs: ProbeJob[], steps: { count: number }) {
       requests: Math.min(2, job.threads) * 100,
       failed: 0,
       elapsedMs: 1000,
+      measuredMs: 1000,
+      stable: true,
       latencyMs: { p50: p95, p95, p99: p95 },
       peakMemoryBytes: job.threads * 2 ** 20,
     }
@@ -78,7 +81,7 @@ function profileFake(jobs: ProbeJob[] = [], onStop: () => void = () => {}): Prom
   return profileBox({
     key,
     load: [],
-    bounds: { latencyRatio: 1.5, memoryBudgetBytes: 2 ** 30, maxThreads: 8 },
+    bounds: { latencyRatio: 1.5, memoryBudgetBytes: 2 ** 30, maxThreads: 8, maxBatch: 1 },
     windowMs: 1,
     clock: systemClock,
     measure: measureAs(jobs, steps),
@@ -115,7 +118,7 @@ test('the training loop is stopped when a measurement fails', async () => {
   const failing = profileBox({
     key,
     load: [],
-    bounds: { latencyRatio: 2, memoryBudgetBytes: 2 ** 30, maxThreads: 1 },
+    bounds: { latencyRatio: 2, memoryBudgetBytes: 2 ** 30, maxThreads: 1, maxBatch: 1 },
     windowMs: 1,
     clock: systemClock,
     measure: async (job, onMeasuring) => {
@@ -136,6 +139,67 @@ test('the training loop is stopped when a measurement fails', async () => {
   )
   assert.is(message, 'out of memory')
   assert.is(running, 0)
+})
+
+test('a point that memory did not hold is a finding, and the search stays below it', async () => {
+  const steps = { count: 0 }
+  const measure = measureAs([], steps)
+  const profile = await profileBox({
+    key,
+    load: [],
+    bounds: { latencyRatio: 9, memoryBudgetBytes: 2 ** 30, maxThreads: 8, maxBatch: 1 },
+    clock: systemClock,
+    measure: async (job, onMeasuring) => (job.threads > 1 ? undefined : measure(job, onMeasuring)),
+    startTraining: undefined,
+  })
+  assert.equal(
+    profile.points.map(({ threads, fits }) => [threads, fits]),
+    [
+      [1, true],
+      [2, false],
+    ],
+  )
+  assert.is(profile.alone.threads, 1)
+  assert.is(profile.alone.reason, 'at 2, memory ran out')
+  assert.equal(profileSchema.parse(JSON.parse(JSON.stringify(profile))), profile)
+  assert.match(profileTable(profile), /no memory/)
+})
+
+test('an interrupted profile goes on where it was, in the same bounds and within a day', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const bounds = { latencyRatio: 1.5, memoryBudgetBytes: 2 ** 30, maxThreads: 8, maxBatch: 1 }
+  const subject = { key, functions: ['scene'], bounds, windowMs: 1 }
+  const measured: number[] = []
+  const attempt = async (most: number) => {
+    const checkpoint = await openCheckpoint(folder, subject)
+    const steps = { count: 0 }
+    const measure = measureAs([], steps)
+    let left = most
+    await profileBox({
+      ...{ key, load: [], bounds, clock: systemClock, startTraining: undefined },
+      known: checkpoint.known,
+      measure: async (job, onMeasuring) => {
+        if (left === 0) throw new Error('interrupted')
+        left -= 1
+        measured.push(job.threads)
+        return measure(job, onMeasuring)
+      },
+      onPoint: (_, all) => checkpoint.save(all),
+    })
+    await checkpoint.remove()
+  }
+  try {
+    await attempt(2).catch(error => assert.is(error.message, 'interrupted'))
+    const day = 24 * 3600 * 1000
+    assert.is((await openCheckpoint(folder, subject)).known?.points.length, 2)
+    assert.is((await openCheckpoint(folder, { ...subject, windowMs: 2 })).known, undefined)
+    assert.is((await openCheckpoint(folder, subject, () => Date.now() + day)).known, undefined)
+    await attempt(9)
+    assert.equal(measured, [1, 2, 3, 4])
+    assert.is((await openCheckpoint(folder, subject)).known, undefined)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 })
 
 test('the newest profile that fits is in force, and unfit files are named', async () => {

@@ -1,0 +1,26 @@
+/** From the profile in force to what the scheduler asks of the box: which operating point holds when, and its bound. */
+import type { OperatingPoint, Provider } from '../core/config.ts'
+import { threadsFor } from '../device/session.ts'
+import type { OperatingState } from '../dispatch/scheduler.ts'
+import type { SlotLimits } from '../dispatch/slot-queue.ts'
+import { latencyLimitMs } from '../profiling/search.ts'
+import type { ProfileInForce } from '../profiling/store.ts'
+
+const slotLimits = ({ threads, batch = 1 }: OperatingPoint): SlotLimits => ({ slots: threads, batch })
+
+/** What both operating points need: threads of the pool, and the batches that its models are checked for. */
+export function poolLimits({ points }: ProfileInForce, provider: Provider): SlotLimits {
+  const [alone, beside] = [slotLimits(points.alone), slotLimits(points.besideTraining)]
+  return {
+    slots: threadsFor(provider, Math.max(alone.slots, beside.slots)),
+    batch: Math.max(alone.batch, beside.batch),
+  }
+}
+
+export function operatingState({ points, profile }: ProfileInForce, training: boolean): OperatingState {
+  return {
+    point: slotLimits(training ? points.besideTraining : points.alone),
+    boundMs: profile && latencyLimitMs(profile.points, profile.bounds),
+    profiledAt: profile?.createdAt,
+  }
+}

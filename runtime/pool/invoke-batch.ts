@@ -1,0 +1,50 @@
+/** Several requests to one thread as one task: each is answered as soon as it is done, not when all are. */
+import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
+import type { Deployment } from '../core/deployment.ts'
+import type { BatchReply, InvocationCall, PoolReply } from '../core/messages.ts'
+import type { Pool } from './pool.ts'
+
+export interface BatchRun {
+  /** One for each call, in their order. None rejects. */
+  replies: Promise<PoolReply<'invoke'>>[]
+  /** Resolves when the thread is free again. */
+  ended: Promise<PoolReply<'invoke-batch'>>
+}
+
+export function invokeBatch(
+  { run }: Pick<Pool, 'run'>,
+  deployment: Deployment,
+  calls: InvocationCall[],
+): BatchRun {
+  const { port1: replyPort, port2: port } = new MessageChannel()
+  const waiting = new Map<number, (reply: PoolReply<'invoke'>) => void>()
+  const replies = calls.map(
+    (_, index) => new Promise<PoolReply<'invoke'>>(resolve => waiting.set(index, resolve)),
+  )
+  const settle = ({ index, reply }: BatchReply) => {
+    waiting.get(index)?.(reply)
+    waiting.delete(index)
+  }
+  replyPort.on('message', settle)
+  const ended = run<'invoke-batch'>({ type: 'invoke-batch', deployment, calls, port }).then(end => {
+    // The end of the task may overtake answers that were sent before it, on another port.
+    for (
+      let sent = receiveMessageOnPort(replyPort);
+      sent !== undefined;
+      sent = receiveMessageOnPort(replyPort)
+    )
+      settle(sent.message)
+    replyPort.close()
+    port.close()
+    for (const resolve of waiting.values()) resolve(end.ok ? unanswered : end)
+    return end
+  })
+  return { replies, ended }
+}
+
+/** Only a thread that breaks the protocol leaves a call without an answer. */
+const unanswered: PoolReply<'invoke'> = {
+  ok: false,
+  error: { code: 'internal-error', message: 'the thread left a request of a batch unanswered' },
+  runMs: 0,
+}

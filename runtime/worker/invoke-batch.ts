@@ -1,0 +1,38 @@
+/** Requests that came together: their handlers run side by side, and their model calls share runs. */
+import { serializeError } from '../core/errors.ts'
+import type { BatchReply, InvocationCall, PoolReply } from '../core/messages.ts'
+import type { Logger } from '../observe/log.ts'
+import type { LoadedDeployment } from './deployments.ts'
+import { invoke } from './invoke.ts'
+import { createModelBatcher } from './model-batcher.ts'
+
+/** `reply` is called once for each call, as soon as it is done. What fails one leaves the others alone. */
+export async function invokeBatch(
+  loaded: LoadedDeployment,
+  calls: readonly InvocationCall[],
+  log: Logger,
+  reply: (reply: BatchReply) => void,
+): Promise<{ outOfMemory: boolean }> {
+  const startedAt = performance.now()
+  const batcher = createModelBatcher()
+  const models = loaded.handles(batcher.gather)
+  // Before any of them begins, so that the first does not run without the rest.
+  const members = calls.map(call => ({ ...call, read: batcher.reading() }))
+  const work = members.map(async ({ request, remainingMs, read }, index) => {
+    const answered: Promise<PoolReply<'invoke'>> = invoke(
+      { ...loaded, models },
+      { request, remainingMs },
+      log,
+      read,
+    )
+      .then(result => ({ ok: true as const, result, runMs: performance.now() - startedAt }))
+      .catch(error => ({
+        ok: false as const,
+        error: serializeError(error, 'handler-error'),
+        runMs: performance.now() - startedAt,
+      }))
+    reply({ index, reply: await answered.finally(read) })
+  })
+  await Promise.all(work)
+  return { outOfMemory: batcher.outOfMemory() }
+}
