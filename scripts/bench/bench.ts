@@ -1,6 +1,7 @@
 // `corun bench <suite>`: runs one suite and prints a table, or with --json one object on standard output. Exit code 1
 // when a figure misses its bound.
 import { parseArgs } from 'node:util'
+import { corunSuite } from './corun-suite.ts'
 import { type BenchReport, commitName, type Figure, figuresTable, machineName } from './figures.ts'
 import { learningSuite } from './learning-suite.ts'
 import { trainingSuite } from './training-suite.ts'
@@ -18,6 +19,7 @@ export interface SuiteResult {
 }
 
 const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
+  corun: corunSuite,
   training: trainingSuite,
   learning: learningSuite,
 }

@@ -109,14 +109,16 @@ function createTally() {
 /** Sends every item once, `concurrency` at a time, each as soon as one has been answered. */
 export async function closedLoop(
   url: string,
-  items: readonly LoadItem[],
+  items: Iterable<LoadItem>,
   concurrency: number,
 ): Promise<LoadResult> {
   const client = createClient(url, concurrency)
   const tally = createTally()
   const rest = items[Symbol.iterator]()
   const loop = async () => {
-    for (const item of rest) await client.send(item).then(tally.answer, tally.error)
+    for (let next = rest.next(); !next.done; next = rest.next()) {
+      await client.send(next.value).then(tally.answer, tally.error)
+    }
   }
   await Promise.all(Array.from({ length: concurrency }, loop))
   client.close()

@@ -67,7 +67,7 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
 
     step('profiling the box: how many inferences run at once, alone and beside training')
     const profile: Profile = JSON.parse(
-      await runCommand(['profile', '--json', '--window', '1500', ...options], text => step(text.trimEnd())),
+      await runCommand(['profile', '--json', '--window', '500', ...options], text => step(text.trimEnd())),
     )
     const bounds = { ...profile.bounds, maxThreads: Number.POSITIVE_INFINITY, maxBatch: 1 }
     server = await startServer(['--port', '0', ...options])
