@@ -23,11 +23,9 @@ export function profileTable(profile: Profile): string {
   ]
   const widths = columns.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   const lines = rows.map(row => row.map((cell, column) => cell.padStart(widths[column] ?? 0)).join('  '))
-  const most = (level: 'threads' | 'batch') => Math.max(...profile.points.map(point => point[level]))
-  const bounds = { ...profile.bounds, maxThreads: most('threads'), maxBatch: most('batch') }
   const chosen = (['alone', 'besideTraining'] as const).map(name => {
     const { threads, batch, reason } = profile[name]
-    const largest = largestWithinBounds(profile.points, bounds, name === 'besideTraining')
+    const largest = largestWithinBounds(profile.points, profile.bounds, name === 'besideTraining')
     const label = name === 'alone' ? 'alone' : 'beside training'
     return `${label}: ${threads} at once, batches of up to ${batch} (${reason}); largest within the bounds: ${largest}`
   })

@@ -4,10 +4,14 @@
  */
 import type { MeasuredPoint } from './profile.ts'
 
-export interface SearchBounds {
+/** What a point must hold to be run at. */
+export interface PointBounds {
   /** p95 may grow to this multiple of the p95 of one inference alone. */
   latencyRatio: number
   memoryBudgetBytes: number
+}
+
+export interface SearchBounds extends PointBounds {
   maxThreads: number
   /** The most requests to try as one batch. */
   maxBatch: number
@@ -73,7 +77,7 @@ const isSame = (a: SearchPoint, b: SearchPoint): boolean =>
 export function brokenBound(
   point: MeasuredPoint,
   reference: MeasuredPoint,
-  bounds: SearchBounds,
+  bounds: PointBounds,
 ): string | undefined {
   if (!point.fits) return 'memory ran out'
   if (point.failed > 0) return `${point.failed} of ${point.requests} requests failed`
@@ -87,13 +91,13 @@ export function brokenBound(
   return undefined
 }
 
-const limitOf = (reference: MeasuredPoint, { latencyRatio }: Pick<SearchBounds, 'latencyRatio'>) =>
+const limitOf = (reference: MeasuredPoint, { latencyRatio }: Pick<PointBounds, 'latencyRatio'>) =>
   reference.latencyMs.p95 * latencyRatio
 
 /** What p95 may be, in ms: the bound's multiple of one inference alone. Undefined when that was not measured. */
 export function latencyLimitMs(
   points: readonly MeasuredPoint[],
-  bounds: Pick<SearchBounds, 'latencyRatio'>,
+  bounds: Pick<PointBounds, 'latencyRatio'>,
 ): number | undefined {
   const reference = climbOf(points, false)[0]
   return reference?.fits ? limitOf(reference, bounds) : undefined
@@ -156,7 +160,7 @@ function predictedOver(
   climb: readonly MeasuredPoint[],
   level: 'threads' | 'batch',
   next: number,
-  { memoryBudgetBytes }: SearchBounds,
+  { memoryBudgetBytes }: PointBounds,
 ): number | undefined {
   const [last, before] = [climb.at(-1), climb.at(-2)]
   if (last === undefined || before === undefined) return undefined
@@ -165,7 +169,7 @@ function predictedOver(
   return predicted > memoryBudgetBytes ? predicted : undefined
 }
 
-const holds = (point: MeasuredPoint, reference: MeasuredPoint, bounds: SearchBounds): boolean =>
+const holds = (point: MeasuredPoint, reference: MeasuredPoint, bounds: PointBounds): boolean =>
   brokenBound(point, reference, bounds) === undefined
 
 const pointOf = ({ threads, batch, training }: MeasuredPoint): SearchPoint => ({ threads, batch, training })
@@ -260,7 +264,7 @@ function chooseThreads(
 /** The largest measured concurrency that holds the bounds; 0 when none does. */
 export function largestWithinBounds(
   points: readonly MeasuredPoint[],
-  bounds: SearchBounds,
+  bounds: PointBounds,
   training: boolean,
 ): number {
   const reference = climbOf(points, false)[0]

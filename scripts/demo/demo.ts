@@ -69,7 +69,6 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
     const profile: Profile = JSON.parse(
       await runCommand(['profile', '--json', '--window', '500', ...options], text => step(text.trimEnd())),
     )
-    const bounds = { ...profile.bounds, maxThreads: Number.POSITIVE_INFINITY, maxBatch: 1 }
     server = await startServer(['--port', '0', ...options])
     const url = `${server.url}/fn/${name}`
     const pid = server.pid
@@ -110,8 +109,8 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
       profile: {
         alone: profile.alone.threads,
         besideTraining: profile.besideTraining.threads,
-        largestAlone: largestWithinBounds(profile.points, bounds, false),
-        largestBesideTraining: largestWithinBounds(profile.points, bounds, true),
+        largestAlone: largestWithinBounds(profile.points, profile.bounds, false),
+        largestBesideTraining: largestWithinBounds(profile.points, profile.bounds, true),
       },
       drift,
       clean: { before: cleanBefore, after: cleanAfter },
