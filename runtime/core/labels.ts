@@ -18,6 +18,10 @@ export function namedLabels(text: string, loss: Loss): string[] {
 /** What a retraining makes of its model's labels: a list takes their place, `open` lets samples add to them. */
 export type WantedLabels = readonly string[] | 'open' | undefined
 
+/** The labels that are known beforehand to be those of the next version. */
+export const knownLabels = (labels: readonly string[], wanted: WantedLabels): readonly string[] =>
+  wanted === undefined || wanted === 'open' ? labels : wanted
+
 /** Whether a sample may carry the text as its label. */
 export function takesLabel(
   text: string,
@@ -26,7 +30,7 @@ export function takesLabel(
   wanted: WantedLabels,
 ): boolean {
   if (wanted === 'open' && loss !== 'mean-squared-error') return namedLabels(text, loss).every(isLabelName)
-  return targetsOf(text, loss, wanted === 'open' || wanted === undefined ? labels : wanted) !== undefined
+  return targetsOf(text, loss, knownLabels(labels, wanted)) !== undefined
 }
 
 /** So many samples to train on make a label that the model does not know a class of an `open` retraining. */
@@ -42,8 +46,7 @@ export function nextLabels(
   texts: readonly string[],
   loss: Loss,
 ): string[] {
-  if (wanted === undefined) return [...labels]
-  if (wanted !== 'open') return [...wanted]
+  if (wanted !== 'open') return [...knownLabels(labels, wanted)]
   const counts = new Map<string, number>()
   for (const text of texts) {
     for (const label of new Set(namedLabels(text, loss))) counts.set(label, (counts.get(label) ?? 0) + 1)
@@ -74,7 +77,7 @@ export function targetsOf(text: string, loss: Loss, labels: readonly string[]): 
 /** What a label must be, for a person. */
 export function expectedLabel(loss: Loss, labels: readonly string[], wanted?: WantedLabels): string {
   const open = wanted === 'open' && loss !== 'mean-squared-error'
-  const known = (Array.isArray(wanted) ? wanted : labels).join(', ')
+  const known = knownLabels(labels, wanted).join(', ')
   const list = open ? `${known} or a new one of up to 100 letters` : known
   switch (loss) {
     case 'softmax-cross-entropy':

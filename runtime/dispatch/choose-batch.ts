@@ -15,9 +15,10 @@ export function chooseBatch<Waiting extends { key: string | undefined }>(
   waiting: Iterable<Waiting>,
   { batch, free }: BatchFacts,
 ): Waiting[] {
-  const [first, ...rest] = waiting
+  const [first] = waiting
   if (first === undefined) return []
-  const others = first.key === undefined || batch <= 1 ? [] : rest.filter(({ key }) => key === first.key)
-  const share = Math.ceil((1 + others.length) / Math.max(1, free))
-  return [first, ...others.slice(0, Math.min(batch, share) - 1)]
+  if (first.key === undefined || batch <= 1) return [first]
+  const alike = [...waiting].filter(({ key }) => key === first.key)
+  const share = Math.ceil(alike.length / Math.max(1, free))
+  return alike.slice(0, Math.min(batch, share))
 }

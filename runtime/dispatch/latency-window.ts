@@ -1,5 +1,6 @@
 /** Run times of the last seconds, for a percentile of now. */
 import type { Clock } from '../core/clock.ts'
+import { percentile } from '../profiling/latency.ts'
 
 export interface LatencyWindow {
   add(ms: number): void
@@ -27,7 +28,7 @@ export function createLatencyWindow(clock: Clock, spanMs: number): LatencyWindow
     p95() {
       expire()
       const ascending = entries.map(({ ms }) => ms).sort((a, b) => a - b)
-      return ascending[Math.ceil(0.95 * ascending.length) - 1]
+      return ascending.length === 0 ? undefined : percentile(ascending, 0.95)
     },
     count() {
       expire()

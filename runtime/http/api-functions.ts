@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { CorunError } from '../core/errors.ts'
-import { expectedLabel, takesLabel } from '../core/labels.ts'
+import { expectedLabel, knownLabels, takesLabel } from '../core/labels.ts'
 import { bodyTooLarge } from './body.ts'
 import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { describeFunction } from './function-view.ts'
@@ -39,7 +39,7 @@ export function apiFunctions({ functions, dispatcher, samples, config }: HttpCon
           throw new CorunError(
             'unknown-label',
             `label ${label === undefined ? 'is missing' : `"${label}" is not known`}; expected ?label= ${expectedLabel(loss, labels, wanted)}`,
-            { details: { labels: Array.isArray(wanted) ? wanted : labels } },
+            { details: { labels: knownLabels(labels, wanted) } },
           )
         }
         const body = new Uint8Array(await c.req.arrayBuffer())

@@ -110,7 +110,10 @@ async function warmUp(name: string, run: RunModel, feeds: Record<string, Tensor>
 const rethrow = (name: string) => (error: unknown) => {
   if (!isOutOfMemory(error)) throw error
   const why = error instanceof Error ? error.message : String(error)
-  throw new CorunError('out-of-memory', `model "${name}" ran out of memory: ${why}`, { cause: error })
+  throw new CorunError('out-of-memory', `model "${name}" ran out of memory: ${why}`, {
+    details: { retryAfter: 1 },
+    cause: error,
+  })
 }
 
 function loadFailed(what: string, cause: unknown): CorunError {
