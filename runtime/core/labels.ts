@@ -78,7 +78,9 @@ export function targetsOf(text: string, loss: Loss, labels: readonly string[]): 
 export function expectedLabel(loss: Loss, labels: readonly string[], wanted?: WantedLabels): string {
   const open = wanted === 'open' && loss !== 'mean-squared-error'
   const known = knownLabels(labels, wanted).join(', ')
-  const list = open ? `${known} or a new one (1 to 100 letters, no comma or slash, no dot at its start)` : known
+  const list = open
+    ? `${known} or a new one (1 to 100 letters, no comma or slash, no dot at its start)`
+    : known
   switch (loss) {
     case 'softmax-cross-entropy':
       return `one of ${list}`
