@@ -114,6 +114,9 @@ export const trainerJobSchema = z.object({
   training: z.array(labelledFileSchema),
   /** Reference pictures that are mixed into training. */
   replay: z.array(labelledFileSchema),
+  /** Says after each epoch how well it did. */
+  validation: z.array(labelledFileSchema),
+  /** Samples that only judge. */
   heldOut: z.array(labelledFileSchema),
   referenceHeldOut: z.array(labelledFileSchema),
   /** Where the candidate is written. */

@@ -38,7 +38,7 @@ export async function prepareJob(
   if (job.training.length < minSamples || job.heldOut.length < leastHeldOut) {
     throw new CorunError(
       'too-few-samples',
-      `function "${target.name}" has ${job.training.length} samples to train on and ${job.heldOut.length} held out; expected at least ${minSamples} and ${leastHeldOut} (every fourth is held out, by its content)`,
+      `function "${target.name}" has ${job.training.length} samples to train on and ${job.heldOut.length} for the test; expected at least ${minSamples} and ${leastHeldOut} (of all samples a quarter is for the test and a tenth for validation, by their content)`,
     )
   }
   return job
@@ -56,7 +56,7 @@ export async function prepareLoopJob(
   const job = await describeJob(target, samples, { ...settings, runId: 'loop' })
   const training = job.training.length > 0 ? job.training : job.replay
   if (training.length === 0) return undefined
-  return { ...job, training, heldOut: [], referenceHeldOut: [], loop: true }
+  return { ...job, training, validation: [], heldOut: [], referenceHeldOut: [], loop: true }
 }
 
 async function describeJob(
@@ -90,7 +90,8 @@ async function describeJob(
     image: input,
     training: labelled('training'),
     replay: reference.training,
-    heldOut: labelled('heldOut'),
+    validation: labelled('validation'),
+    heldOut: labelled('test'),
     referenceHeldOut: reference.heldOut,
     candidateFile: settings.candidateFile,
     provider: settings.provider,

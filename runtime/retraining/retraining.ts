@@ -100,6 +100,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     const model = trainedModel(target)
     const counts = {
       training: job.training.length,
+      validation: job.validation.length,
       heldOut: job.heldOut.length,
       reference: job.replay.length,
       referenceHeldOut: job.referenceHeldOut.length,

@@ -23,9 +23,10 @@ export const runRecordSchema = z.object({
   seconds: z.number().nullable(),
   /** Content hash of the version that training started from. */
   parent: z.string(),
-  /** Pictures: samples on both sides of the split, reference pictures likewise. */
+  /** Pictures: samples of each part of the split (`heldOut`: of the test), reference pictures likewise. */
   samples: z.object({
     training: z.int(),
+    validation: z.int().default(0),
     heldOut: z.int(),
     reference: z.int(),
     referenceHeldOut: z.int(),

@@ -6,7 +6,7 @@ import type { Loss } from '../core/definition.ts'
 import { CorunError } from '../core/errors.ts'
 import { expectedLabel, targetsOf } from '../core/labels.ts'
 import type { LabelledFile } from '../core/messages.ts'
-import { splitOf } from './split.ts'
+import { isHeldOut } from './split.ts'
 
 const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.webp'])
 
@@ -31,7 +31,7 @@ export async function readReference(
       const content = createHash('sha256')
         .update(await readFile(file))
         .digest('hex')
-      reference[splitOf(content, 1 / 3)].push({ file, label: name })
+      reference[isHeldOut(content, 1 / 3) ? 'heldOut' : 'training'].push({ file, label: name })
     }
   }
   return reference

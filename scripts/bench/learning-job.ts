@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import type { TrainerJob } from '../../runtime/core/messages.ts'
 import { prepareJob, type TrainableFunction } from '../../runtime/retraining/prepare-job.ts'
 import type { Sample, SampleStore } from '../../runtime/samples/sample-store.ts'
-import type { Split } from '../../runtime/samples/split.ts'
 import type { DriftName } from '../pictures/drift.ts'
 import { makeSet, type SetOptions } from '../pictures/make-set.ts'
 
@@ -30,16 +29,16 @@ export async function makeJob({
   heldOut,
 }: TrialOptions): Promise<TrainerJob> {
   // Reference pictures are the set of seed 1.
-  const seeds: Record<Split, number> = { training: 10 * seed + 2, heldOut: 10 * seed + 3 }
-  const draw = (split: Split, count: number, drift?: DriftName) =>
+  const seeds = { training: 10 * seed + 2, test: 10 * seed + 3 }
+  const draw = (split: keyof typeof seeds, count: number, drift?: DriftName) =>
     writeSet(join(folder, `${drift ?? 'clean'}-${split}`), split, {
       count,
       seed: seeds[split],
       text: split === 'training' ? 'train' : 'held-out',
       drift,
     })
-  const samples = [...(await draw('training', labels, drift)), ...(await draw('heldOut', heldOut, drift))]
-  const clean = await draw('heldOut', heldOut)
+  const samples = [...(await draw('training', labels, drift)), ...(await draw('test', heldOut, drift))]
+  const clean = await draw('test', heldOut)
   const job = await prepareJob(target, storeOf(samples), {
     runId: 'bench',
     candidateFile: join(folder, 'candidate.onnx'),
@@ -52,7 +51,7 @@ export async function makeJob({
 }
 
 /** Draws a set and writes it, a file a picture. */
-async function writeSet(folder: string, split: Split, options: SetOptions): Promise<Sample[]> {
+async function writeSet(folder: string, split: Sample['split'], options: SetOptions): Promise<Sample[]> {
   await mkdir(folder, { recursive: true })
   const pictures = (await makeSet(options)).entries()
   return Promise.all(

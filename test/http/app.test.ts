@@ -91,7 +91,7 @@ function appWith(stub: Stub = {}) {
             by: 'operator',
             startedAt: '2026-01-01T00:00:00.000Z',
             parent: 'f'.repeat(64),
-            samples: { training: 0, heldOut: 0, reference: 0, referenceHeldOut: 0 },
+            samples: { training: 0, validation: 0, heldOut: 0, reference: 0, referenceHeldOut: 0 },
           }),
         )
       },

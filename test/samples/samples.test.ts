@@ -7,7 +7,7 @@ import { CorunError } from '../../runtime/core/errors.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import { readReference } from '../../runtime/samples/reference.ts'
 import { createSampleStore } from '../../runtime/samples/sample-store.ts'
-import { splitOf } from '../../runtime/samples/split.ts'
+import { type Split, splitOf } from '../../runtime/samples/split.ts'
 
 const test = suite('samples')
 let dataDir = ''
@@ -87,17 +87,31 @@ test('a format that is no picture format is refused', async () => {
   assert.ok(error instanceof CorunError && error.code === 'unsupported-media-type')
 })
 
-test('a quarter is held out, by content alone', async () => {
+test('a quarter is for the test and a tenth for validation, by content alone', async () => {
   const store = open()
   for (let n = 0; n < 400; n += 1) await store.add(picture(`p${n}`))
   const first = await store.list('scene')
-  const heldOut = first.filter(({ split }) => split === 'heldOut').length
-  assert.ok(heldOut > 70 && heldOut < 130, `${heldOut} of 400`)
+  const count = (split: Split) => first.filter(sample => sample.split === split).length
+  assert.ok(count('test') > 70 && count('test') < 130, `${count('test')} of 400`)
+  assert.ok(count('validation') > 20 && count('validation') < 65, `${count('validation')} of 400`)
   for (const sample of first) assert.is(splitOf(sample.id), sample.split)
   await store.add(picture('one more', '180'))
   const later = new Map((await open().list('scene')).map(({ id, split }) => [id, split]))
   assert.ok(first.every(({ id, split }) => later.get(id) === split))
 })
+
+for (const [start, split] of [
+  ['00000000', 'test'],
+  ['3fffffff', 'test'],
+  ['40000000', 'validation'],
+  ['59999999', 'validation'],
+  ['5999999a', 'training'],
+  ['ffffffff', 'training'],
+] as const) {
+  test(`content ${start}... is for ${split}`, () => {
+    assert.is(splitOf(start.padEnd(64, '0')), split)
+  })
+}
 
 test('a reference folder gives labelled files, a third of them held out whatever they are called', async () => {
   const folder = join(dataDir, 'reference')

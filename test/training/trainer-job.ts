@@ -30,6 +30,7 @@ export async function writeJob({ definition, job: fields }: JobOptions = {}) {
     image: imageInputSchema.parse(image({ width: 96, height: 32, fit: 'fill', mean: 0.5, std: 0.5 })),
     training: await pictures(40, 'training'),
     replay: await pictures(8, 'replay'),
+    validation: [],
     heldOut: await pictures(20, 'held-out'),
     referenceHeldOut: await pictures(10, 'reference'),
     candidateFile: join(folder, 'candidate.onnx'),
