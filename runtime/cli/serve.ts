@@ -17,8 +17,7 @@ export default command({
     const system = await openSystem(config, log)
     let closed: Promise<void> | undefined
     try {
-      const { adminToken, bodyLimit } = config
-      const app = createApp({ ...system, functions: system.registry, config: { adminToken, bodyLimit }, log })
+      const app = createApp({ ...system, functions: system.registry, log })
       const server = await listen(app, config)
       await system.announce(server.url)
       await system.start()

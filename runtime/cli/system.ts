@@ -101,6 +101,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     deployed: registry.deployed,
     acquire: registry.acquire,
     run: pool.run,
+    expectStream: pool.expectStream,
     onEnd(end) {
       metrics.invocation(end)
       logInvocation(log, end)

@@ -22,6 +22,8 @@ export interface InvocationRequest {
 
 /** A request on its way into a thread. */
 export interface InvocationCall {
+  /** Tells the calls of one server apart. Without one, an answer is only given whole. */
+  key?: number
   request: InvocationRequest
   /** What its deadline leaves for the run. */
   remainingMs: number
@@ -49,11 +51,35 @@ export type PoolTask =
   | { type: 'invoke-batch'; deployment: Deployment; calls: InvocationCall[]; port: MessagePort }
   | { type: 'check-image'; input: ImageInput; body: Uint8Array }
 
-export interface InvocationAnswer {
+export interface AnswerHead {
   status: number
   headers: [string, string][]
-  body: Uint8Array
 }
+
+export interface InvocationAnswer extends AnswerHead {
+  body: Uint8Array
+  /** The body left piece by piece, on the port of a {@link StreamStart}; the one here is empty. */
+  streamed?: boolean
+}
+
+/** Sent by a thread when an answer begins before its end is known; its task ends when the stream has. */
+export interface StreamStart {
+  type: 'stream'
+  /** Of the call that it answers. */
+  key: number
+  head: AnswerHead
+  /** Takes a {@link StreamDemand}, gives the pieces of the body: bytes that own their buffer. */
+  port: MessagePort
+}
+
+/** What the server asks of a stream: one more piece, or no more. */
+export type StreamDemand = 'more' | 'stop'
+
+/** Pieces that a thread may send before it is asked for more. */
+export const streamWindow = 4
+
+/** Everything that a thread says beside the answers to its tasks. */
+export type ThreadMessage = StreamStart
 
 /** What each kind of task answers. Errors are data: a thread never rejects for a reason that it knows. */
 export interface PoolResults {

@@ -5,14 +5,10 @@
 import type { Clock } from '../core/clock.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, type ErrorCode } from '../core/errors.ts'
-import type {
-  InvocationAnswer,
-  InvocationRequest,
-  PoolReply,
-  PoolResults,
-  PoolTask,
-} from '../core/messages.ts'
+import type { AnswerHead, InvocationRequest, PoolReply, PoolResults, PoolTask } from '../core/messages.ts'
+import type { Pool } from '../pool/pool.ts'
 import { admit, retryAfterSeconds, retryWhenInTimeSeconds } from './admission.ts'
+import { receiveStream } from './answer-stream.ts'
 import { createSendTogether } from './send-together.ts'
 import { observeRun, predictFinishMs, type ServiceTime } from './service-time.ts'
 import { createSlotQueue, type SlotLimits, type WorkLimits, type WorkStart } from './slot-queue.ts'
@@ -31,6 +27,8 @@ export interface DispatcherOptions extends SlotLimits {
   /** The same, held until it is released. */
   acquire(name: string): DeploymentLease
   run<Type extends PoolTask['type']>(task: Extract<PoolTask, { type: Type }>): Promise<PoolReply<Type>>
+  /** Brings answers that a thread begins to send before it has ended its task. Default: there are none. */
+  expectStream?: Pool['expectStream']
   /** Told once for every request, however it ended. */
   onEnd(end: InvocationEnd): void
   /** Told of every use of a slot by requests: how many shared it. */
@@ -45,12 +43,16 @@ export interface InvocationEnd {
   deployment: string | undefined
   outcome: 'ok' | ErrorCode
   queueMs: number
+  /** To the answer, or to its beginning where it was streamed. */
   runMs: number
+  /** From the beginning of a streamed answer to its end. */
+  streamMs?: number
   error?: unknown
 }
 
 export interface Invocation {
-  answer: InvocationAnswer
+  /** A body that is a stream fails when the handler or the deadline does, and frees the slot when it is cancelled. */
+  answer: AnswerHead & { body: Uint8Array | ReadableStream<Uint8Array> }
   deployment: Deployment
   queueMs: number
   /** In the thread, decoding included. */
@@ -122,6 +124,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const send = createSendTogether({ run: options.run, onBatchOutOfMemory: onOutOfMemory })
   const inFlight = new Map<string, number>()
   const ended = new Map<string, { ended: number; failed: number }>()
+  let calls = 0
   let draining = false
 
   const ahead = (counts: ReadonlyMap<string, number>) =>
@@ -212,32 +215,60 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return reply.result
   }
 
-  async function invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation> {
-    const arrivedAt = options.clock.monotonic()
+  function invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation> {
+    const { clock, expectStream = () => () => {} } = options
+    const arrivedAt = clock.monotonic()
     const end = beginning(name, request.requestId)
-    try {
-      return await inSlot(
-        name,
-        async (deployment, { queueMs, remainingMs, use }) => {
-          end.deployment = deployment.id
-          end.queueMs = queueMs
-          const reply = await send(use, deployment, { request, remainingMs })
-          end.runMs = reply.runMs
-          if (!reply.ok && reply.error.code === 'out-of-memory') onOutOfMemory(1)
-          return { answer: resultOf(reply), deployment, queueMs, runMs: reply.runMs }
-        },
-        { key: name, signal },
-      )
-    } catch (error) {
-      blame(end, error)
-      // A deadline can pass while the request still waits, or while it runs: then the run has not been told yet.
-      const elapsedMs = options.clock.monotonic() - arrivedAt
-      if (end.deployment === undefined) end.queueMs = elapsedMs
-      else if (end.runMs === 0) end.runMs = elapsedMs - end.queueMs
-      throw error
-    } finally {
-      conclude(end)
-    }
+    calls += 1
+    const key = calls
+    const reception = receiveStream(expectStream, key)
+    return new Promise((resolve, reject) => {
+      const work = async (deployment: Deployment, { queueMs, remainingMs, use }: WorkStart) => {
+        end.deployment = deployment.id
+        end.queueMs = queueMs
+        const startedAt = clock.monotonic()
+        void reception.begun.then(stream => {
+          if (stream === undefined) return
+          end.runMs = clock.monotonic() - startedAt
+          resolve({
+            answer: { ...stream.head, body: stream.body },
+            deployment,
+            queueMs,
+            runMs: end.runMs,
+          })
+        })
+        const reply = await send(use, deployment, { key, request, remainingMs })
+        if (!reply.ok && reply.error.code === 'out-of-memory') onOutOfMemory(1)
+        end.runMs ||= reply.runMs
+        const answer = resultOf(reply)
+        if (answer.streamed) {
+          await reception.end()
+          end.streamMs = clock.monotonic() - startedAt - end.runMs
+        }
+        return { answer, deployment, queueMs, runMs: end.runMs }
+      }
+      const ended = (error?: unknown) => {
+        if (error !== undefined) blame(end, error)
+        // A deadline can pass while the request still waits, or while it runs: then the run has not been told yet.
+        const elapsedMs = clock.monotonic() - arrivedAt
+        if (end.deployment === undefined) end.queueMs = elapsedMs
+        else if (end.runMs === 0) end.runMs = elapsedMs - end.queueMs
+        reception.close(error)
+        conclude(end)
+      }
+      inSlot(name, work, { key: name, signal })
+        .then(
+          invocation => {
+            ended()
+            resolve(invocation)
+          },
+          error => {
+            ended(error)
+            reject(error)
+          },
+        )
+        .catch(reject)
+    })
   }
 
   function conclude(end: InvocationEnd): void {

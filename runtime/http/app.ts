@@ -7,6 +7,7 @@ import { apiModels } from './api-models.ts'
 import { apiRetraining } from './api-retraining.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { functionUrl } from './function-url.ts'
+import { allowedMethods } from './methods.ts'
 import { problemOf, toCorunError } from './problem.ts'
 import { requestId } from './request-id.ts'
 import { sameOrigin } from './same-origin.ts'
@@ -32,6 +33,14 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
     })
   })
   app.notFound(c => {
+    const methods = allowedMethods(app.routes, c.req.path)
+    const allow = methods.join(', ')
+    if (methods.length > 0 && c.req.method === 'OPTIONS') return c.body(null, 204, { allow })
+    if (methods.length > 0) {
+      throw new CorunError('method-not-allowed', `${c.req.path} takes ${allow}, not ${c.req.method}`, {
+        details: { allow },
+      })
+    }
     throw new CorunError('unknown-route', `there is nothing at ${c.req.method} ${c.req.path}`)
   })
 

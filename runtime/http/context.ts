@@ -1,4 +1,6 @@
 /** What the routes need of the rest of the system, as interfaces: tests of routes bring their own. */
+import type { HttpBindings } from '@hono/node-server'
+import type { Config } from '../core/config.ts'
 import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
 import type { Logger } from '../observe/log.ts'
@@ -15,6 +17,8 @@ export interface FunctionView {
   retraining?: DeployedRetraining | undefined
 }
 
+export type HttpConfig = Pick<Config, 'adminToken' | 'bodyLimit'>
+
 export interface HttpContext {
   dispatcher: Dispatcher
   functions: { list(): FunctionView[]; get(name: string): FunctionView | undefined }
@@ -26,7 +30,7 @@ export interface HttpContext {
   profile(): object
   /** Why the server is not ready; undefined when it is. */
   notReady(): string | undefined
-  config: { adminToken: string | undefined; bodyLimit: number }
+  config: HttpConfig
   log: Logger
 }
 
@@ -36,4 +40,6 @@ export interface HttpVariables {
 }
 export interface HttpEnv {
   Variables: HttpVariables
+  /** Node's own request and response; missing when the application is called without a port. */
+  Bindings: Partial<HttpBindings>
 }

@@ -19,9 +19,10 @@ export function toCorunError(error: unknown): CorunError {
 
 export function problemOf(error: CorunError, requestId: string): Problem {
   const { code, status, title, hint, details = {} } = error
-  const { retryAfter, ...rest } = details
+  const { retryAfter, allow, ...rest } = details
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (typeof retryAfter === 'number') headers['retry-after'] = String(retryAfter)
+  if (typeof allow === 'string') headers.allow = allow
   if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer'
   const detail = privateCodes.has(code) ? undefined : error.message
   return {

@@ -6,9 +6,10 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
 import { failureCodes, type PoolReply, type PoolTask } from '../core/messages.ts'
+import { createStreamDesk, type StreamDesk } from './stream-desk.ts'
 import { createThreads, type ThreadsOptions } from './threads.ts'
 
-export interface PoolOptions extends ThreadsOptions {
+export interface PoolOptions extends Omit<ThreadsOptions, 'onMessage'> {
   /** How long `close` waits for tasks that are not inside the engine, such as an endless loop. Default 5,000. */
   closeGraceMs?: number
   /** A module whose top level takes longer is not a function: its thread is replaced. Default 10,000. */
@@ -34,6 +35,8 @@ export interface Pool {
   loadEverywhere(deployment: Deployment): Promise<void>
   /** Releases its sessions in every thread. */
   unloadEverywhere(deploymentId: string): Promise<void>
+  /** See stream-desk.ts. */
+  expectStream: StreamDesk['expectStream']
   stats(): PoolStats
   /** Takes no new tasks, waits for those it has, and ends the threads when none is inside the engine. */
   close(): Promise<void>
@@ -42,7 +45,8 @@ export interface Pool {
 export function createPool(options: PoolOptions): Pool {
   const { closeGraceMs = 5000, describeLimitMs = 10_000, loadPatienceMs = 30_000, ...rest } = options
   const { log } = options
-  const threads = createThreads(rest)
+  const streams = createStreamDesk()
+  const threads = createThreads({ ...rest, onMessage: streams.receive })
   const { book } = threads
   let closed: Promise<void> | undefined
 
@@ -140,6 +144,7 @@ export function createPool(options: PoolOptions): Pool {
     run: task => (closed === undefined ? run(task) : Promise.resolve(failed(refuse()))),
     loadEverywhere,
     unloadEverywhere,
+    expectStream: streams.expectStream,
     stats: () => ({ threads: book.ids().length, busy: book.busy(), restarts: threads.restarts() }),
     close() {
       closed ??= shutDown()

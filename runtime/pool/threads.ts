@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { Piscina, queueOptionsSymbol } from 'piscina'
-import type { PoolReply, PoolTask, ThreadSettings } from '../core/messages.ts'
+import type { PoolReply, PoolTask, ThreadMessage, ThreadSettings } from '../core/messages.ts'
 import { builtEntry } from '../core/package-root.ts'
 import { admitThread, barThread, closeGate, createNativeGate, forgetThread } from '../device/native-gate.ts'
 import { threadsFor } from '../device/session.ts'
@@ -19,6 +19,8 @@ export interface ThreadsOptions extends Omit<ThreadSettings, 'gate' | 'batch'> {
   log: Logger
   /** The module that runs in a thread. Default: the built worker. */
   entry?: string
+  /** Takes what threads say beside the answers to their tasks. */
+  onMessage?(message: ThreadMessage): void
   /** A thread that could not even start is started again after this. Default 5,000. */
   restartDelayMs?: number
 }
@@ -50,6 +52,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     entry = builtEntry('worker'),
     restartDelayMs = 5000,
     batch = 1,
+    onMessage = () => {},
     ...settings
   } = options
   const count = threadsFor(settings.provider, threads)
@@ -100,6 +103,7 @@ export function createThreads(options: ThreadsOptions): Threads {
     // By then Piscina has started another, or has given up.
     queueMicrotask(replaceMissing)
   })
+  piscina.on('message', onMessage)
   // A thread that dies without a task has nobody to tell but the log.
   piscina.on('error', error => log.error({ err: error }, 'a pool thread failed'))
 

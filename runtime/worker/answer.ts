@@ -2,15 +2,17 @@
 import type { z } from 'zod'
 import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
-import type { InvocationAnswer } from '../core/messages.ts'
+import type { AnswerHead, InvocationAnswer } from '../core/messages.ts'
+import { join, type ReadyPart, readReady } from './read-ready.ts'
 
 /** Nothing is 204, a Response is itself, bytes are bytes, and anything else is JSON, checked against `output`. */
 export async function answerOf(
   result: unknown,
   output: z.ZodType | undefined,
   name: string,
+  unfinished: Unfinished = whole,
 ): Promise<InvocationAnswer> {
-  if (result instanceof Response) return responseAnswer(result, name)
+  if (result instanceof Response) return responseAnswer(result, name, unfinished)
   const value = output === undefined ? result : await checked(result, output, name)
   if (value === undefined) return { status: 204, headers: [], body: new Uint8Array() }
   if (value instanceof Uint8Array) {
@@ -40,8 +42,15 @@ async function checked(result: unknown, output: z.ZodType, name: string): Promis
   throw new CorunError('invalid-output', `function "${name}": ${issuesText(parsed.error)}`)
 }
 
-/** The body is read whole; headers that may come several times, such as Set-Cookie, stay several. */
-export async function responseAnswer(response: unknown, name: string): Promise<InvocationAnswer> {
+/**
+ * A body that is there when the handler returns is part of the answer; one that is still being made is the business of
+ * `unfinished`. Headers that may come several times, such as Set-Cookie, stay several.
+ */
+export async function responseAnswer(
+  response: unknown,
+  name: string,
+  unfinished: Unfinished = whole,
+): Promise<InvocationAnswer> {
   if (!(response instanceof Response)) {
     throw new CorunError(
       'invalid-output',
@@ -56,9 +65,27 @@ export async function responseAnswer(response: unknown, name: string): Promise<I
       `function "${name}" returned a Response with status ${status}; expected 200 to 599`,
     )
   }
-  return {
-    status,
-    headers: [...response.headers],
-    body: new Uint8Array(await response.arrayBuffer()),
+  const head = { status, headers: [...response.headers] }
+  if (response.body === null) return { ...head, body: new Uint8Array() }
+  if (response.bodyUsed || response.body.locked) {
+    throw new CorunError('invalid-output', `function "${name}" returned a Response whose body is in use`)
   }
+  const part = await readReady(response.body)
+  if (part.rest === undefined) return { ...head, body: join(part.pieces) }
+  return unfinished(head, part)
+}
+
+/** What becomes of an answer whose body is not there when its handler returns. */
+export type Unfinished = (head: AnswerHead, part: ReadyPart) => Promise<InvocationAnswer>
+
+/** It is waited for. */
+export const whole: Unfinished = async (head, { pieces, rest }) => {
+  for (let piece = await rest?.(); piece !== undefined; piece = await rest?.()) pieces.push(piece)
+  return { ...head, body: join(pieces) }
+}
+
+/** Nobody wants it: the answer to HEAD. */
+export const headAlone: Unfinished = async (head, { cancel }) => {
+  await cancel(undefined)
+  return { ...head, body: new Uint8Array() }
 }

@@ -1,16 +1,15 @@
 /** Requests that came together: their handlers run side by side, and their model calls share runs. */
 import { serializeError } from '../core/errors.ts'
 import type { BatchReply, InvocationCall, PoolReply } from '../core/messages.ts'
-import type { Logger } from '../observe/log.ts'
 import type { LoadedDeployment } from './deployments.ts'
-import { invoke } from './invoke.ts'
+import { type InvokeOptions, invoke } from './invoke.ts'
 import { createModelBatcher } from './model-batcher.ts'
 
 /** `reply` is called once for each call, as soon as it is done. What fails one leaves the others alone. */
 export async function invokeBatch(
   loaded: LoadedDeployment,
   calls: readonly InvocationCall[],
-  log: Logger,
+  options: Pick<InvokeOptions, 'log' | 'post'>,
   reply: (reply: BatchReply) => void,
 ): Promise<{ outOfMemory: boolean }> {
   const startedAt = performance.now()
@@ -18,13 +17,11 @@ export async function invokeBatch(
   const models = loaded.handles(batcher.gather)
   // Before any of them begins, so that the first does not run without the rest.
   const members = calls.map(call => ({ ...call, read: batcher.reading() }))
-  const work = members.map(async ({ request, remainingMs, read }, index) => {
-    const answered: Promise<PoolReply<'invoke'>> = invoke(
-      { ...loaded, models },
-      { request, remainingMs },
-      log,
-      read,
-    )
+  const work = members.map(async ({ read, ...call }, index) => {
+    const answered: Promise<PoolReply<'invoke'>> = invoke({ ...loaded, models }, call, {
+      ...options,
+      onRead: read,
+    })
       .then(result => ({ ok: true as const, result, runMs: performance.now() - startedAt }))
       .catch(error => ({
         ok: false as const,

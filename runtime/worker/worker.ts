@@ -1,5 +1,5 @@
 /** The entry of a pool thread: takes a task, answers it. What went wrong is an answer too; nothing is thrown. */
-import { threadId, workerData } from 'node:worker_threads'
+import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { serializeError } from '../core/errors.ts'
 import {
   type BatchReply,
@@ -13,7 +13,7 @@ import { prepareImage } from '../images/prepare-image.ts'
 import { createLogger } from '../observe/log.ts'
 import { createDeployments } from './deployments.ts'
 import { describeFunction, describeRetraining } from './describe.ts'
-import { invoke } from './invoke.ts'
+import { type InvokeOptions, invoke } from './invoke.ts'
 import { invokeBatch } from './invoke-batch.ts'
 
 // The pool starts this thread with these settings, and nobody else does.
@@ -27,6 +27,9 @@ process.on('unhandledRejection', error =>
   log.error({ err: error }, 'a promise was rejected and nobody waited for it'),
 )
 
+/** Beside the answers to tasks, on the thread's own port. */
+const post: InvokeOptions['post'] = (start, transfer) => parentPort?.postMessage(start, transfer)
+
 const perform: {
   [Type in PoolTask['type']]: (task: Extract<PoolTask, { type: Type }>) => Promise<PoolResults[Type]>
 } = {
@@ -39,11 +42,11 @@ const perform: {
   },
   unload: async ({ deploymentId }) => ({ unloaded: await deployments.unload(deploymentId) }),
   async invoke({ deployment, ...call }) {
-    return invoke(await deployments.get(deployment), call, log)
+    return invoke(await deployments.get(deployment), call, { log, post })
   },
   async 'invoke-batch'({ deployment, calls, port }) {
     const loaded = await deployments.get(deployment)
-    return invokeBatch(loaded, calls, log, reply => port.postMessage(reply, buffersOf(reply)))
+    return invokeBatch(loaded, calls, { log, post }, reply => port.postMessage(reply, buffersOf(reply)))
   },
   async 'check-image'({ input, body }) {
     const { format, width, height } = await prepareImage(body, input)

@@ -273,7 +273,7 @@ function batching(options: { slots?: number; batch: number; queueLimit?: number;
   })
   const ask = async (requestId: string) => {
     const request = { requestId, method: 'GET', url: 'http://box/fn/f', headers: [], body: new Uint8Array() }
-    return new TextDecoder().decode((await dispatcher.invoke('f', request)).answer.body)
+    return new Response((await dispatcher.invoke('f', request)).answer.body as Uint8Array<ArrayBuffer>).text()
   }
   const nth = async (n: number) => {
     for (;;) {

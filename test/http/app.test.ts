@@ -109,7 +109,10 @@ function appWith(stub: Stub = {}) {
     metrics: { text: async () => 'corun_slots 1\n', contentType: 'text/plain' },
     profile: () => ({ reason: 'test' }),
     notReady: () => stub.notReady,
-    config: { adminToken: stub.adminToken, bodyLimit: stub.bodyLimit ?? 1000 },
+    config: {
+      bodyLimit: stub.bodyLimit ?? 1000,
+      ...(stub.adminToken === undefined ? {} : { adminToken: stub.adminToken }),
+    },
     log: silentLogger,
   }
   return { app: createApp(context), seen, stored, started }
