@@ -7,26 +7,46 @@ const problemSchema = z.object({ code: z.string(), detail: z.string().optional()
 
 export interface ServerClient {
   get<T>(path: string): Promise<T>
+  /** `body`: bytes as they are, anything else as JSON. */
   post<T>(path: string, body?: unknown): Promise<T>
+  delete<T>(path: string): Promise<T>
+  bytes(path: string): Promise<Uint8Array>
 }
 
-export function createServerClient(url: string, config: Pick<Config, 'adminToken'>): ServerClient {
-  async function call<T>(method: string, path: string, body?: unknown): Promise<T> {
+/** Sends a request and answers what came back: `fetch`, or the application without a port. */
+export type SendRequest = (url: URL, init: RequestInit) => Response | Promise<Response>
+
+export function createServerClient(
+  url: string,
+  config: Pick<Config, 'adminToken'>,
+  send: SendRequest = fetch,
+): ServerClient {
+  async function call(method: string, path: string, body?: unknown): Promise<Response> {
     const headers: Record<string, string> = {}
     if (config.adminToken !== undefined) headers.authorization = `Bearer ${config.adminToken}`
-    if (body !== undefined) headers['content-type'] = 'application/json'
-    const init = body === undefined ? { method, headers } : { method, headers, body: JSON.stringify(body) }
-    const response = await fetch(new URL(path, url), init)
-    const data: unknown = await response.json()
-    // The server is this same version: its answers are of the types that it is written with.
-    if (response.ok) return data as T
-    const problem = problemSchema.safeParse(data)
+    const init: RequestInit = { method, headers }
+    // Bytes were read alone from a file: their buffer is no SharedArrayBuffer.
+    if (body instanceof Uint8Array) init.body = body as Uint8Array<ArrayBuffer>
+    else if (body !== undefined) {
+      headers['content-type'] = 'application/json'
+      init.body = JSON.stringify(body)
+    }
+    const response = await send(new URL(path, url), init)
+    if (response.ok) return response
+    const problem = problemSchema.safeParse(await response.json().catch(() => undefined))
     const text = problem.success
       ? `${problem.data.code}: ${problem.data.detail ?? problem.data.title}`
       : response.status
     throw new CorunError('internal-error', `the server at ${url} answered ${text}`)
   }
-  return { get: path => call('GET', path), post: (path, body) => call('POST', path, body) }
+  // The server is this same version: its answers are of the types that it is written with.
+  const json = async <T>(response: Promise<Response>) => (await (await response).json()) as T
+  return {
+    get: path => json(call('GET', path)),
+    post: (path, body) => json(call('POST', path, body)),
+    delete: path => json(call('DELETE', path)),
+    bytes: async path => new Uint8Array(await (await call('GET', path)).arrayBuffer()),
+  }
 }
 
 /**

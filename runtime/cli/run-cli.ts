@@ -10,6 +10,7 @@ const commands: Record<string, () => Promise<CommandDef>> = {
   retrain: async () => (await import('./retrain.ts')).default,
   functions: async () => (await import('./functions.ts')).default,
   models: async () => (await import('./models.ts')).default,
+  samples: async () => (await import('./samples.ts')).default,
   doctor: async () => (await import('./doctor.ts')).default,
   bench: async () => (await import('./bench.ts')).default,
   demo: async () => (await import('./demo.ts')).default,

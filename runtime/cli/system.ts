@@ -116,7 +116,11 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     dispatcher.setLimits,
   )
 
-  const samples = createSampleStore({ dataDir: config.data, log })
+  const samples = createSampleStore({
+    dataDir: config.data,
+    log,
+    quota: { perLabel: config.samplesPerLabel, bytes: config.sampleBytes },
+  })
   const schedule: Schedule = createSchedule({
     start: name => retraining.start(name, { by: 'schedule' }),
     log,

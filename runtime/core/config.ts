@@ -27,6 +27,10 @@ export const configSchema = z.object({
   adminToken: z.string().min(8).optional(),
   bodyLimit: bytes(1024).default(16 * 2 ** 20),
   queueLimit: z.coerce.number().int().min(0).default(256),
+  /** The most samples of a label that are kept. */
+  samplesPerLabel: z.coerce.number().int().min(1).default(2000),
+  /** The most bytes that the samples of a function take. */
+  sampleBytes: bytes(2 ** 20).default(2 ** 30),
   /** How long a stop waits for requests in flight. Unit: ms. */
   shutdownGrace: z.coerce.number().int().min(0).default(30_000),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -64,6 +68,12 @@ export const configOptions: readonly ConfigOption[] = [
   option('adminToken', 'none', 'Bearer token for every /api request that changes something'),
   option('bodyLimit', '16777216', 'Largest request body in bytes'),
   option('queueLimit', '256', 'Requests that may wait for a slot; more are answered 503'),
+  option(
+    'samplesPerLabel',
+    '2000',
+    'Samples of a label that are kept; a new one then replaces one at random',
+  ),
+  option('sampleBytes', '1073741824', 'Bytes that the samples of a function may take'),
   option('shutdownGrace', '30000', 'Milliseconds that a stop waits for requests in flight'),
   option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
 ]

@@ -98,6 +98,11 @@ export const errorKinds = {
     hint: 'Call the API from a program, or from a page of this server.',
   },
   'unknown-label': { status: 422, title: 'Unknown label', hint: "Use one of the model's labels." },
+  'unknown-sample': {
+    status: 404,
+    title: 'No such sample',
+    hint: 'GET /api/functions/{name}/samples?list=true shows their ids.',
+  },
   'unknown-model': { status: 404, title: 'No such model', hint: 'GET /api/models lists them.' },
   'unknown-version': {
     status: 404,

@@ -5,6 +5,7 @@ import { requireAdmin } from './admin.ts'
 import { apiFunctions } from './api-functions.ts'
 import { apiModels } from './api-models.ts'
 import { apiRetraining } from './api-retraining.ts'
+import { apiFunctionSamples, apiSamples } from './api-samples.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { functionUrl } from './function-url.ts'
 import { allowedMethods } from './methods.ts'
@@ -49,6 +50,8 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
 
   app.use('/api/*', sameOrigin, requireAdmin(context.config.adminToken))
   app.route('/api/functions', apiFunctions(context))
+  app.route('/api/functions', apiFunctionSamples(context))
+  app.route('/api/samples', apiSamples(context))
   app.route('/api/models', apiModels(context))
   app.route('/api/retraining', apiRetraining(context))
   app.get('/api/profile', c => c.json(context.profile()))

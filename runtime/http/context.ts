@@ -24,7 +24,7 @@ export interface HttpContext {
   functions: { list(): FunctionView[]; get(name: string): FunctionView | undefined }
   retraining: Pick<Retraining, 'list' | 'get' | 'start' | 'pause' | 'resume' | 'cancel'>
   models: ModelControl
-  samples: Pick<SampleStore, 'add'>
+  samples: Pick<SampleStore, 'add' | 'list' | 'read' | 'remove' | 'names'>
   metrics: { text(): Promise<string>; contentType: string }
   /** The profile in force and why these limits. */
   profile(): object

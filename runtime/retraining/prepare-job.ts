@@ -30,7 +30,7 @@ export interface TrainerSettings {
 /** The job of a run. Throws `too-few-samples`, and `invalid-definition` when the function cannot be retrained. */
 export async function prepareJob(
   target: TrainableFunction,
-  samples: SampleStore,
+  samples: Pick<SampleStore, 'list'>,
   settings: TrainerSettings,
 ): Promise<TrainerJob> {
   const job = await describeJob(target, samples, settings)
@@ -50,7 +50,7 @@ export async function prepareJob(
  */
 export async function prepareLoopJob(
   target: TrainableFunction,
-  samples: SampleStore,
+  samples: Pick<SampleStore, 'list'>,
   settings: Omit<TrainerSettings, 'runId'>,
 ): Promise<TrainerJob | undefined> {
   const job = await describeJob(target, samples, { ...settings, runId: 'loop' })
@@ -61,7 +61,7 @@ export async function prepareLoopJob(
 
 async function describeJob(
   target: TrainableFunction,
-  samples: SampleStore,
+  samples: Pick<SampleStore, 'list'>,
   settings: TrainerSettings,
 ): Promise<TrainerJob> {
   const { name, deployment, retraining } = target

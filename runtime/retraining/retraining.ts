@@ -18,7 +18,7 @@ import { openRunHistory } from './run-history.ts'
 import { newRun, type RunRecord } from './run-record.ts'
 
 export interface RetrainingOptions extends Omit<RunContext, 'save' | 'stopGraceMs'> {
-  samples: SampleStore
+  samples: Pick<SampleStore, 'list' | 'hold'>
   dataDir: string
   /** Execution provider of the trainer. */
   provider: string
@@ -150,7 +150,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
         )
       }
       const startedAt = clock.monotonic()
-      const begun = begin(target, by)
+      const begun = holding(samples, name, () => begin(target, by))
       const slot: Busy = { name, done: begun }
       busy = slot
       const free = () => {
@@ -210,6 +210,23 @@ interface Busy {
   name: string
   run?: Run
   done: Promise<unknown>
+}
+
+/** What a run reads stays until it has ended, whatever is removed meanwhile. */
+async function holding(
+  samples: Pick<SampleStore, 'hold'>,
+  name: string,
+  begin: () => Promise<Run>,
+): Promise<Run> {
+  const letGo = await samples.hold(name)
+  try {
+    const run = await begin()
+    void run.finished.then(letGo)
+    return run
+  } catch (error) {
+    letGo()
+    throw error
+  }
 }
 
 /** Whether the server was killed after a promotion was committed and before its run was recorded. */

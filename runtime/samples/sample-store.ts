@@ -3,31 +3,26 @@
  * them. Whether a picture can be decoded and its label is known has been checked before it comes here.
  */
 import { createHash } from 'node:crypto'
-import { access, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../core/clock.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
-import { makeFolder, removeLeftovers, writeDurably } from '../state/durable-file.ts'
-import { createSerial, type Serial } from '../state/serial.ts'
-import { type Journal, openJournal } from './journal.ts'
+import { chooseEvicted, type Quota } from './choose-evicted.ts'
+import {
+  openPictureRoom,
+  type PictureEntry,
+  type PictureRoom,
+  pictureEntrySchema,
+  pictureFormat,
+  readPicture,
+  type Sized,
+} from './picture-room.ts'
 import { type Split, splitOf } from './split.ts'
 
-const formats: Partial<Record<string, 'jpg' | 'png' | 'webp'>> = {
-  jpeg: 'jpg',
-  jpg: 'jpg',
-  png: 'png',
-  webp: 'webp',
-}
-const entrySchema = z.object({
-  /** SHA-256 of the picture's bytes. */
-  id: z.string().regex(/^[0-9a-f]{64}$/),
-  label: z.string(),
-  format: z.enum(['jpg', 'png', 'webp']),
-  /** ISO 8601. */
-  at: z.string(),
-})
+/** `id`: SHA-256 of the picture's bytes. */
+const entrySchema = pictureEntrySchema.extend({ label: z.string() })
 type Entry = z.output<typeof entrySchema>
 
 export interface Sample {
@@ -35,7 +30,9 @@ export interface Sample {
   label: string
   /** Absolute path. */
   file: string
+  format: PictureEntry['format']
   at: string
+  bytes: number
   split: Split
 }
 
@@ -49,90 +46,140 @@ export interface NewSample {
   at?: number
 }
 
-export interface SampleStore {
-  /** Resolves when the picture and its label are on disk. The newest label of the same picture wins. */
-  add(sample: NewSample): Promise<{ id: string; duplicate: boolean }>
-  /** The samples whose files are there, oldest first: a picture that the operator removed is not trained on. */
-  list(name: string): Promise<Sample[]>
+/** Those that fit all that is given; nothing given fits none. */
+export interface SampleFilter {
+  id?: string | undefined
+  label?: string | undefined
+  /** Labelled before this. Milliseconds since 1970. */
+  before?: number | undefined
 }
 
-/** A function's part of the store. */
-interface Room {
-  folder: string
-  journal: Journal<Entry>
-  /** By id, with the newest label. */
-  entries: Map<string, Entry>
-  oneAtATime: Serial
+export interface SampleStore {
+  /**
+   * Resolves when the picture and its label are on disk. The newest label of the same picture wins. A full store gives
+   * up older samples for it.
+   */
+  add(sample: NewSample): Promise<{ id: string; duplicate: boolean }>
+  /** Another label for a picture that is there. False when it is not. */
+  relabel(name: string, id: string, label: string): Promise<boolean>
+  /** The samples whose files are there, oldest first: a picture that the operator removed is not trained on. */
+  list(name: string): Promise<Sample[]>
+  /** Throws `unknown-sample`. */
+  read(name: string, id: string): Promise<{ sample: Sample; body: Uint8Array }>
+  /** Removes lines and files, and answers what is gone. */
+  remove(name: string, filter: SampleFilter): Promise<Sample[]>
+  /** Functions that have a folder of samples. */
+  names(): Promise<string[]>
+  /** Until it is let go, files of removed samples stay where they are: a trainer reads them. */
+  hold(name: string): Promise<() => void>
 }
+
+export const defaultQuota: Quota = { perLabel: 2000, bytes: 2 ** 30 }
 
 export interface SampleStoreOptions {
   dataDir: string
   log: Logger
   clock?: Clock
+  /** Of each function. Default: {@link defaultQuota}. */
+  quota?: Quota
+  /** Numbers from 0 up to 1: which samples a full store gives up. */
+  random?: () => number
 }
 
-export function createSampleStore({ dataDir, log, clock = systemClock }: SampleStoreOptions): SampleStore {
-  const rooms = new Map<string, Promise<Room>>()
+export function createSampleStore({
+  dataDir,
+  log,
+  clock = systemClock,
+  quota = defaultQuota,
+  random = Math.random,
+}: SampleStoreOptions): SampleStore {
+  const root = join(dataDir, 'samples')
+  const rooms = new Map<string, Promise<PictureRoom<Entry>>>()
+  const now = () => new Date(clock.now()).toISOString()
 
-  const openRoom = async (name: string): Promise<Room> => {
-    const folder = join(dataDir, 'samples', name)
-    await makeFolder(folder)
-    await removeLeftovers(folder)
-    const journal = await openJournal(join(folder, 'journal.ndjson'), entrySchema, log)
-    const entries = new Map(journal.entries.map(entry => [entry.id, entry]))
-    return { folder, journal, entries, oneAtATime: createSerial() }
-  }
-  const roomOf = (name: string): Promise<Room> => {
-    const opened = rooms.get(name) ?? openRoom(name)
+  const roomOf = (name: string): Promise<PictureRoom<Entry>> => {
+    const opened = rooms.get(name) ?? openPictureRoom(join(root, name), entrySchema, log)
     rooms.set(name, opened)
     // A room that could not be opened is tried again the next time.
     opened.catch(() => rooms.delete(name))
     return opened
   }
 
+  const sampleOf = (room: PictureRoom<Entry>, entry: Sized<Entry>): Sample => ({
+    id: entry.id,
+    label: entry.label,
+    file: room.file(entry),
+    format: entry.format,
+    at: entry.at,
+    bytes: entry.bytes,
+    split: splitOf(entry.id),
+  })
+
+  async function keep(
+    room: PictureRoom<Entry>,
+    entry: Sized<Entry>,
+    body: Uint8Array | undefined,
+  ): Promise<void> {
+    const residents = [...room.entries.values()].filter(({ id }) => id !== entry.id)
+    const ids = chooseEvicted([...residents, entry], entry.id, quota, random)
+    if (ids.length > 0) log.debug({ folder: room.folder, ids }, 'samples made room for a new one')
+    await room.put(entry, body, { ids, at: now(), why: 'quota' })
+  }
+
   return {
-    async add({ function: name, label, body, format, at = clock.now() }) {
-      const extension = Object.hasOwn(formats, format) ? formats[format] : undefined
-      if (extension === undefined) {
-        throw new CorunError(
-          'unsupported-media-type',
-          `a sample is "${format}"; expected ${Object.keys(formats).join(', ')}`,
-        )
-      }
+    async add({ function: name, label, body, format: named, at = clock.now() }) {
+      const format = pictureFormat(named)
       const id = createHash('sha256').update(body).digest('hex')
-      const { folder, journal, entries, oneAtATime } = await roomOf(name)
-      return oneAtATime(async () => {
-        const known = entries.get(id)
-        const present = known !== undefined && (await exists(join(folder, fileName(known))))
-        if (!present) await writeDurably(join(folder, `${id}.${extension}`), body)
-        if (!present || known.label !== label) {
-          const entry = { id, label, format: extension, at: new Date(at).toISOString() }
-          await journal.append(entry)
-          entries.set(id, entry)
+      const room = await roomOf(name)
+      return room.inTurn(async () => {
+        const present = await room.has(id)
+        if (!present || room.entries.get(id)?.label !== label) {
+          const entry = { id, label, format, at: new Date(at).toISOString(), bytes: body.byteLength }
+          await keep(room, entry, present ? undefined : body)
         }
         return { id, duplicate: present }
       })
     },
-    async list(name) {
-      const { folder, entries } = await roomOf(name)
-      const files = new Set(await readdir(folder))
-      return [...entries.values()]
-        .filter(entry => files.has(fileName(entry)))
-        .map(entry => ({
-          id: entry.id,
-          label: entry.label,
-          file: join(folder, fileName(entry)),
-          at: entry.at,
-          split: splitOf(entry.id),
-        }))
+    async relabel(name, id, label) {
+      const room = await roomOf(name)
+      return room.inTurn(async () => {
+        const entry = room.entries.get(id)
+        if (entry === undefined || !(await room.has(id))) return false
+        if (entry.label !== label) await keep(room, { ...entry, label, at: now() }, undefined)
+        return true
+      })
     },
+    async list(name) {
+      const room = await roomOf(name)
+      return (await room.present()).map(entry => sampleOf(room, entry))
+    },
+    async read(name, id) {
+      const room = await roomOf(name)
+      const entry = room.entries.get(id)
+      const body = entry && (await readPicture(room.file(entry)))
+      if (entry === undefined || body === undefined) {
+        throw new CorunError('unknown-sample', `function "${name}" has no sample "${id}"`)
+      }
+      return { sample: sampleOf(room, entry), body }
+    },
+    async remove(name, { id, label, before }) {
+      if (id === undefined && label === undefined && before === undefined) return []
+      const room = await roomOf(name)
+      return room.inTurn(async () => {
+        const gone = [...room.entries.values()].filter(
+          entry =>
+            (id === undefined || entry.id === id) &&
+            (label === undefined || entry.label === label) &&
+            (before === undefined || Date.parse(entry.at) < before),
+        )
+        await room.remove({ ids: gone.map(entry => entry.id), at: now(), why: 'operator' })
+        return gone.map(entry => sampleOf(room, entry))
+      })
+    },
+    async names() {
+      const folders = await readdir(root, { withFileTypes: true }).catch(() => [])
+      return folders.filter(entry => entry.isDirectory()).map(({ name }) => name)
+    },
+    hold: async name => (await roomOf(name)).hold(),
   }
 }
-
-const fileName = ({ id, format }: Entry) => `${id}.${format}`
-
-const exists = (file: string) =>
-  access(file).then(
-    () => true,
-    () => false,
-  )

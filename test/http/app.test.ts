@@ -105,6 +105,10 @@ function appWith(stub: Stub = {}) {
         stored.push({ label, body })
         return { id: 'sample-1', duplicate: false }
       },
+      list: async () => [],
+      read: missing,
+      remove: async () => [],
+      names: async () => [],
     },
     metrics: { text: async () => 'corun_slots 1\n', contentType: 'text/plain' },
     profile: () => ({ reason: 'test' }),
