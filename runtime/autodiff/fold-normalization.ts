@@ -47,9 +47,10 @@ function merged(conv: Node, normalization: Node, ops: Operators, values: Values)
   const given = normalization.attributes.epsilon
   const epsilon = given?.type === 'float' ? given.value : 1e-5
   const factor = ops.div(scale, ops.sqrt(ops.add(variance, ops.scalar(epsilon, variance))))
-  const offset = conv.inputs[2] ? ops.sub(mean, values(conv.inputs[2])) : mean
+  // Added, not subtracted: where the mean alone is taken off, its negative is a constant and so is its gradient's factor.
+  const offset = conv.inputs[2] ? ops.sub(values(conv.inputs[2]), mean) : ops.neg(mean)
   const column = ops.reshape(factor, [dimAt(weight.dims, 0), ...weight.dims.slice(1).map(() => 1)])
-  const bias = ops.sub(shift, ops.mul(offset, factor))
+  const bias = ops.add(shift, ops.mul(offset, factor))
   const inputs = [conv.inputs[0] ?? '', ops.mul(weight, column).name, bias.name]
   return createNode('Conv', inputs, normalization.outputs.slice(0, 1), conv.attributes, conv.name)
 }

@@ -86,21 +86,15 @@ export function unpack({ parameters }: Bundle, input: Value, { declare }: Emitte
   if (only && more.length === 0)
     return [createNode('Identity', [input.name], [only.name], {}, `${input.name}/alone`)]
   const counts = ops.integers(parameters.map(({ dims }) => sizeOf(dims)))
-  const pieces = parameters.map(
-    ({ dims }) => declare('train/piece', { dims: [sizeOf(dims)], type: input.type }).name,
+  const pieces = parameters.map(({ name, dims }) =>
+    dims.length === 1 ? name : declare('train/piece', { dims: [sizeOf(dims)], type: input.type }).name,
   )
-  return [
-    createNode('Split', [input.name, counts.name], pieces, { axis: int(0) }),
-    ...parameters.map((parameter, index) =>
-      createNode(
-        'Reshape',
-        [pieces[index] ?? '', ops.integers(parameter.dims).name],
-        [parameter.name],
-        {},
-        `${input.name}/${index}`,
-      ),
-    ),
-  ]
+  const reshapes = parameters.flatMap(({ name, dims }, index) => {
+    const [piece = ''] = pieces.slice(index)
+    if (piece === name) return []
+    return [createNode('Reshape', [piece, ops.integers(dims).name], [name], {}, `${input.name}/${index}`)]
+  })
+  return [createNode('Split', [input.name, counts.name], pieces, { axis: int(0) }), ...reshapes]
 }
 
 /** The gradients of a bundle's parameters in the bundle's own form. */

@@ -8,12 +8,13 @@ export type { ConvAttributes } from './contraction.ts'
 export type { SliceRange } from './layout.ts'
 
 export function createOperators(emitter: Emitter) {
+  const layout = layoutOperators(emitter)
   return {
     /** For an operator that one rule alone uses. */
     emit: emitter.emit,
     ...elementwiseOperators(emitter),
-    ...layoutOperators(emitter),
-    ...contractionOperators(emitter),
+    ...layout,
+    ...contractionOperators(emitter, layout.reshape),
   }
 }
 
