@@ -2,6 +2,7 @@
 export type {
   AdamOptimizer,
   Classification,
+  CorsOptions,
   Feed,
   FetchDefinition,
   FetchHandler,
@@ -14,7 +15,9 @@ export type {
   ModelSpec,
   Optimizer,
   RetrainingDefinition,
+  ScheduleOptions,
   SgdOptimizer,
   Trainable,
+  Trigger,
 } from './core/definition.ts'
 export { adam, defineFunction, defineRetraining, image, sgd } from './core/definition.ts'

@@ -42,18 +42,62 @@ const zodSchema = z.custom<z.ZodType>(
   'expected image(...) or a zod 4 schema',
 )
 
+const scheduleFields = z.strictObject({
+  cron: z.string().min(1),
+  timeZone: z.string().min(1).optional(),
+  catchUp: z.boolean().default(false),
+})
+export type CheckedSchedule = z.output<typeof scheduleFields>
+const scheduleSchema = z.union([
+  z
+    .string()
+    .min(1)
+    .transform((cron): CheckedSchedule => ({ cron, catchUp: false })),
+  scheduleFields,
+])
+
+const corsSchema = z
+  .strictObject({
+    origins: z.union([
+      z.literal('*'),
+      z.array(
+        z.string().refine(origin => URL.canParse(origin) && new URL(origin).origin === origin, {
+          error: 'expected an origin such as https://app.example',
+        }),
+      ),
+    ]),
+    headers: z.array(z.string()).optional(),
+    exposeHeaders: z.array(z.string()).optional(),
+    credentials: z.boolean().default(false),
+    maxAge: z.int().min(0).default(600),
+  })
+  .refine(({ origins, credentials }) => origins !== '*' || !credentials, 'credentials need named origins')
+export type CheckedCors = z.output<typeof corsSchema>
+
 const optionFields = {
   description: z.string().optional(),
   timeoutMs: z.int().min(1).max(3_600_000).optional(),
   maxInFlight: z.int().min(1).optional(),
+  auth: z.literal('key').optional(),
+  cors: corsSchema.optional(),
+  schedule: scheduleSchema.optional(),
   models: z.record(z.string().regex(modelNamePattern), modelSpecSchema).optional(),
 }
-const handlerDefinitionSchema = z.strictObject({
-  ...optionFields,
-  input: z.union([imageInputSchema, zodSchema]).optional(),
-  output: zodSchema.optional(),
-  handler: callable,
-})
+const batchSchema = z.strictObject({ max: z.int().min(1).max(1024) })
+const isImage = (input: unknown) => imageInputSchema.safeParse(input).success
+const handlerDefinitionSchema = z
+  .strictObject({
+    ...optionFields,
+    input: z.union([imageInputSchema, zodSchema]).optional(),
+    output: zodSchema.optional(),
+    batch: batchSchema.optional(),
+    handler: callable,
+  })
+  .refine(({ batch, input }) => batch === undefined || isImage(input), 'batch needs input: image(...)')
+  .refine(
+    ({ schedule, input }) => schedule === undefined || !isImage(input),
+    'a function that takes pictures cannot be called by a schedule',
+  )
 const fetchDefinitionSchema = z.strictObject({ ...optionFields, fetch: callable })
 
 const optimizerSchema = z.discriminatedUnion('kind', [
@@ -174,6 +218,10 @@ export const functionDescriptionSchema = z.object({
   description: z.string().optional(),
   timeoutMs: z.number(),
   maxInFlight: z.number().optional(),
+  auth: z.literal('key').optional(),
+  cors: corsSchema.optional(),
+  schedule: scheduleSchema.optional(),
+  batch: batchSchema.optional(),
   /** `json` carries a JSON schema where zod can make one. */
   input: z.discriminatedUnion('kind', [
     imageInputSchema,

@@ -114,23 +114,58 @@ export interface FunctionLog {
   error(message: string, fields?: Record<string, unknown>): void
 }
 
+/**
+ * `http`: a caller that waits; `async`: one that does not, and the request may come again after a crash; `schedule`: the
+ * clock, for a tick that was due `at` (ISO 8601), or the operator by hand, then at that moment.
+ */
+export type Trigger = { kind: 'http' } | { kind: 'async' } | { kind: 'schedule'; at: string }
+
 export interface FunctionContext<Models extends string = string> {
   models: Record<Models, ModelHandle>
   /** Aborts at the request's deadline. */
   signal: AbortSignal
   log: FunctionLog
   requestId: string
+  /** What called the function. */
+  trigger: Trigger
   deployment: { function: string; version: string }
 }
 
 export type InputSpec = ImageInput | z.ZodType
 
-/** What the handler gets: pixels for `image(...)`, parsed JSON for a schema, the raw body when left out. */
+/**
+ * What the handler gets: pixels for `image(...)`, the raw body when left out, and for a schema parsed JSON, or the fields
+ * of a form: text as string, files as `File` (`z.file()`), and several of one name as an array.
+ */
 export type InputOf<Input> = Input extends ImageInput
   ? Tensor
   : Input extends z.ZodType
     ? z.output<Input>
     : Uint8Array
+
+/** When a function is called by the clock. */
+export interface ScheduleOptions {
+  /** 5 or 6 fields, as croner reads them. */
+  cron: string
+  /** IANA name, such as `Europe/Berlin`. Default: the box's own. */
+  timeZone?: string
+  /** Run once at the start when ticks were missed while the box was off. Default false. */
+  catchUp?: boolean
+}
+
+/** Which pages of other origins may call a function from a browser. */
+export interface CorsOptions {
+  /** Such as `['https://app.example']`; `*` is any. */
+  origins: readonly string[] | '*'
+  /** Request headers that a page may set. Default: those that it asks for. */
+  headers?: readonly string[]
+  /** Response headers that a page may read. Default: `x-request-id`, `x-corun-version` and `server-timing`. */
+  exposeHeaders?: readonly string[]
+  /** Whether cookies and authorization go along; not with `*`. Default false. */
+  credentials?: boolean
+  /** How long a browser may remember the answer to a preflight. Unit: s. Default 600. */
+  maxAge?: number
+}
 
 export interface FunctionOptions {
   description?: string
@@ -138,6 +173,15 @@ export interface FunctionOptions {
   timeoutMs?: number
   /** Requests of this function in the queue and running; more are answered 429. Default: the box's bound alone. */
   maxInFlight?: number
+  /** `key`: callers need a key of this function (`corun keys make`). Default: anybody may call. */
+  auth?: 'key'
+  /** Default: pages of other origins may not, unless the server's `--cors-origins` lets them. */
+  cors?: CorsOptions
+  /**
+   * A cron pattern, or one with its options: the function is called with an empty POST, and `trigger` in its context
+   * says when it was due. A run that has not ended when the next is due is not overlapped.
+   */
+  schedule?: string | ScheduleOptions
 }
 
 export interface HandlerDefinition<
@@ -148,6 +192,11 @@ export interface HandlerDefinition<
   models?: Record<Models, ModelSpec>
   input?: Input
   output?: Output
+  /**
+   * For `image(...)`: one request may bring up to `max` pictures, as a JSON array of base64 strings or as several parts
+   * of a form, and gets a JSON array back. The handler is called for each, and their model calls share runs.
+   */
+  batch?: { max: number }
   handler(
     input: InputOf<Input>,
     context: FunctionContext<Models>,

@@ -5,7 +5,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { z } from 'zod'
 import type { Config, Provider } from './config.ts'
-import type { ImageInput } from './definition.ts'
+import type { ImageInput, Trigger } from './definition.ts'
 import type { FunctionDescription, RetrainingDescription } from './definition-schema.ts'
 import type { Deployment } from './deployment.ts'
 import type { ErrorCode, SerializedError } from './errors.ts'
@@ -18,6 +18,8 @@ export interface InvocationRequest {
   url: string
   headers: [string, string][]
   body: Uint8Array
+  /** Default: `http`. */
+  trigger?: Trigger
 }
 
 /** A request on its way into a thread. */

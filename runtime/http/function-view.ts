@@ -14,6 +14,8 @@ export function describeFunction({ name, state, deployment, lastError, retrainin
     output: deployment?.description.outputSchema,
     timeoutMs: deployment?.description.timeoutMs,
     maxInFlight: deployment?.description.maxInFlight,
+    auth: deployment?.description.auth,
+    batch: deployment?.description.batch,
     models: Object.entries(deployment?.models ?? {}).map(([key, { id, sha256, labels }]) => ({
       name: key,
       id,

@@ -1,8 +1,6 @@
 /** Errors as RFC 9457 problem details. What was not raised on purpose is a code and a request id to a client. */
 import { CorunError } from '../core/errors.ts'
-
-/** These tell of faults inside a function or the server; their message is for the log. */
-const privateCodes = new Set(['handler-error', 'internal-error'])
+import { problemBody } from '../core/problem-body.ts'
 
 export interface Problem {
   status: number
@@ -18,16 +16,10 @@ export function toCorunError(error: unknown): CorunError {
 }
 
 export function problemOf(error: CorunError, requestId: string): Problem {
-  const { code, status, title, hint, details = {} } = error
-  const { retryAfter, allow, ...rest } = details
+  const { retryAfter, allow, ...body } = problemBody(error, requestId)
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (typeof retryAfter === 'number') headers['retry-after'] = String(retryAfter)
   if (typeof allow === 'string') headers.allow = allow
-  if (code === 'unauthorized') headers['www-authenticate'] = 'Bearer'
-  const detail = privateCodes.has(code) ? undefined : error.message
-  return {
-    status,
-    headers,
-    body: { type: `urn:corun:error:${code}`, title, status, code, detail, hint, requestId, ...rest },
-  }
+  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer'
+  return { status: error.status, headers, body }
 }

@@ -52,7 +52,8 @@ export function createDeployments(context: ThreadContext): Deployments {
         const run: RunModel = feeds => inEngine(() => session.run(feeds)).catch(rethrow(name))
         const feeds = warmUpFeeds(model, deployment.description.input)
         if (feeds !== undefined) await warmUp(name, run, feeds)
-        const rows = context.batch > 1 && feeds !== undefined && (await takesRows(model, run, feeds))
+        const together = context.batch > 1 || deployment.description.batch !== undefined
+        const rows = together && feeds !== undefined && (await takesRows(model, run, feeds))
         handleMakers.push([name, gather => createModelHandle(name, model, session, rows ? gather(run) : run)])
       }
     } catch (error) {

@@ -1,21 +1,32 @@
 /** What a module defines, without its code: what the server knows of it. */
+import { Cron } from 'croner'
 import { z } from 'zod'
 import type { InputSpec } from '../core/definition.ts'
 import {
+  type CheckedSchedule,
   checkFunction,
   checkRetraining,
   type FunctionDescription,
   functionDescriptionSchema,
   type RetrainingDescription,
 } from '../core/definition-schema.ts'
+import { CorunError } from '../core/errors.ts'
 import { importBundle } from './import-bundle.ts'
 
 const defaultTimeoutMs = 10_000
 
 export async function describeFunction(name: string, bundle: string): Promise<FunctionDescription> {
   const { form, definition } = checkFunction(name, await importBundle(name, bundle))
-  const { description, timeoutMs = defaultTimeoutMs, maxInFlight, models = {} } = definition
-  return functionDescriptionSchema.parse({
+  const {
+    description,
+    timeoutMs = defaultTimeoutMs,
+    maxInFlight,
+    models = {},
+    auth,
+    cors,
+    schedule,
+  } = definition
+  const described = functionDescriptionSchema.parse({
     form,
     description,
     timeoutMs,
@@ -23,7 +34,23 @@ export async function describeFunction(name: string, bundle: string): Promise<Fu
     input: form === 'fetch' ? { kind: 'request' } : describeInput(definition.input),
     outputSchema: form === 'handler' ? jsonSchema(definition.output, 'output') : undefined,
     models,
+    auth,
+    cors,
+    schedule,
+    batch: form === 'handler' ? definition.batch : undefined,
   })
+  if (described.schedule !== undefined) checkSchedule(name, described.schedule)
+  return described
+}
+
+/** Throws `invalid-definition` where croner cannot read it. */
+function checkSchedule(name: string, { cron, timeZone }: CheckedSchedule): void {
+  try {
+    new Cron(cron, { paused: true, ...(timeZone === undefined ? {} : { timezone: timeZone }) }).nextRun()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CorunError('invalid-definition', `function "${name}": schedule "${cron}": ${why}`, { cause })
+  }
 }
 
 function describeInput(input: InputSpec | undefined) {

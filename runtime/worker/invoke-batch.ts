@@ -3,7 +3,7 @@ import { serializeError } from '../core/errors.ts'
 import type { BatchReply, InvocationCall, PoolReply } from '../core/messages.ts'
 import type { LoadedDeployment } from './deployments.ts'
 import { type InvokeOptions, invoke } from './invoke.ts'
-import { createModelBatcher } from './model-batcher.ts'
+import { shareRuns } from './model-batcher.ts'
 
 /** `reply` is called once for each call, as soon as it is done. What fails one leaves the others alone. */
 export async function invokeBatch(
@@ -13,15 +13,11 @@ export async function invokeBatch(
   reply: (reply: BatchReply) => void,
 ): Promise<{ outOfMemory: boolean }> {
   const startedAt = performance.now()
-  const batcher = createModelBatcher()
-  const models = loaded.handles(batcher.gather)
+  const shared = shareRuns(loaded)
   // Before any of them begins, so that the first does not run without the rest.
-  const members = calls.map(call => ({ ...call, read: batcher.reading() }))
+  const members = calls.map(call => ({ ...call, read: shared.batcher.reading() }))
   const work = members.map(async ({ read, ...call }, index) => {
-    const answered: Promise<PoolReply<'invoke'>> = invoke({ ...loaded, models }, call, {
-      ...options,
-      onRead: read,
-    })
+    const answered: Promise<PoolReply<'invoke'>> = invoke(loaded, call, { ...options, shared, onRead: read })
       .then(result => ({ ok: true as const, result, runMs: performance.now() - startedAt }))
       .catch(error => ({
         ok: false as const,
@@ -31,5 +27,5 @@ export async function invokeBatch(
     reply({ index, reply: await answered.finally(read) })
   })
   await Promise.all(work)
-  return { outOfMemory: batcher.outOfMemory() }
+  return { outOfMemory: shared.batcher.outOfMemory() }
 }

@@ -1,33 +1,95 @@
 /** One request through a function: its input as declared, the handler, its output as declared. */
 import type { MessagePort } from 'node:worker_threads'
-import type { FunctionContext, FunctionLog } from '../core/definition.ts'
+import type { FunctionContext, FunctionLog, ImageInput } from '../core/definition.ts'
+import type { Deployment } from '../core/deployment.ts'
+import { CorunError } from '../core/errors.ts'
 import type { InvocationAnswer, InvocationCall, InvocationRequest, StreamStart } from '../core/messages.ts'
 import type { Logger } from '../observe/log.ts'
 import { answerOf, headAlone, responseAnswer, whole } from './answer.ts'
-import { createDeadline } from './deadline.ts'
+import { createDeadline, type Deadline } from './deadline.ts'
 import type { LoadedDeployment } from './deployments.ts'
-import { readInput } from './read-input.ts'
+import { type SharedRuns, shareRuns } from './model-batcher.ts'
+import { answerPictures, readPictures } from './picture-batch.ts'
+import { pixelsOf, readInput } from './read-input.ts'
 import { sendPieces } from './stream.ts'
 
 export interface InvokeOptions {
   log: Logger
+  /** With what its model calls share runs. Default: with nothing. */
+  shared?: SharedRuns
   /** Called when the handler gets its input. */
   onRead?: () => void
   /** Takes an answer that begins before it ends. Default: answers are given whole. */
   post?: (start: StreamStart, transfer: [MessagePort]) => void
 }
 
+type Invoked = Pick<LoadedDeployment, 'deployment' | 'checked' | 'models' | 'handles'>
+
 export async function invoke(
-  { deployment, checked, models }: Pick<LoadedDeployment, 'deployment' | 'checked' | 'models'>,
+  loaded: Invoked,
   { key, request, remainingMs }: InvocationCall,
-  { log, onRead = () => {}, post }: InvokeOptions,
+  { log, shared, onRead = () => {}, post }: InvokeOptions,
 ): Promise<InvocationAnswer> {
-  const { requestId } = request
-  const { function: name, id: version } = deployment
+  const { deployment, checked } = loaded
+  const { function: name } = deployment
   const deadline = createDeadline(remainingMs)
+  const contextOf = (models: LoadedDeployment['models']) =>
+    createContext({ deployment, models, request, deadline, log })
+  const streams = key !== undefined && post !== undefined
+  const send = streams ? sendPieces(key, post, deadline.abort) : whole
+  const unfinished = request.method === 'HEAD' ? headAlone : send
+  if (checked.form === 'fetch') {
+    onRead()
+    const context = contextOf(shared?.models ?? loaded.models)
+    return responseAnswer(await checked.definition.fetch(toWebRequest(request), context), name, unfinished)
+  }
+  const { input, output, batch } = checked.definition
+  const pictures = batch === undefined ? undefined : await readPictures(request, batch.max)
+  if (pictures === undefined) {
+    const read = await readInput(input, request)
+    onRead()
+    const context = contextOf(shared?.models ?? loaded.models)
+    // `readInput` makes what `input` declares; the type of that is the author's, not known here.
+    return answerOf(await checked.definition.handler(read as never, context), output, name, unfinished)
+  }
+  const { batcher, models } = shared ?? shareRuns(loaded)
+  const members = pictures.map(picture => ({ picture, read: batcher.reading() }))
+  onRead()
+  const answers = members.map(async ({ picture, read }) => {
+    try {
+      if (picture instanceof CorunError) throw picture
+      // Only pictures come in batches: the definition was checked.
+      const pixels = await pixelsOf(input as ImageInput, picture)
+      read()
+      return await answerOf(
+        await checked.definition.handler(pixels as never, contextOf(models)),
+        output,
+        name,
+      )
+    } finally {
+      read()
+    }
+  })
+  return answerPictures(answers, request, (err, index) => {
+    if (err.status < 500) return
+    log.error({ requestId: request.requestId, function: name, index, err }, 'a picture of a batch failed')
+  })
+}
+
+interface ContextParts {
+  deployment: Deployment
+  models: FunctionContext['models']
+  request: InvocationRequest
+  deadline: Deadline
+  log: Logger
+}
+
+function createContext({ deployment, models, request, deadline, log }: ContextParts): FunctionContext {
+  const { requestId, trigger = { kind: 'http' } } = request
+  const { function: name, id: version } = deployment
   let ownLog: FunctionLog | undefined
-  // Made when a handler asks for them: most ask for neither, and each costs more than a short handler.
-  const context: FunctionContext = {
+  // Signal and log are made when a handler asks for them: most ask for neither, and each costs more than a short handler.
+  return {
     models,
     get signal() {
       return deadline.signal
@@ -37,22 +99,9 @@ export async function invoke(
       return ownLog
     },
     requestId,
+    trigger,
     deployment: { function: name, version },
   }
-  const streams = key !== undefined && post !== undefined
-  const send = streams ? sendPieces(key, post, deadline.abort) : whole
-  const unfinished = request.method === 'HEAD' ? headAlone : send
-  if (checked.form === 'fetch') {
-    onRead()
-    const response = await checked.definition.fetch(toWebRequest(request), context)
-    return responseAnswer(response, name, unfinished)
-  }
-  const { definition } = checked
-  const input = await readInput(definition.input, request)
-  onRead()
-  // `readInput` makes what `input` declares; the type of that is the author's, not known here.
-  const result: unknown = await definition.handler(input as never, context)
-  return answerOf(result, definition.output, name, unfinished)
 }
 
 function toWebRequest({ method, url, headers, body }: InvocationRequest): Request {

@@ -4,6 +4,7 @@
  */
 import type { Tensor } from 'onnxruntime-node'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
+import type { LoadedDeployment } from './deployments.ts'
 import type { RunModel } from './model-handle.ts'
 import { formOf, joinRows, rowsOf, takeRows } from './tensor-rows.ts'
 
@@ -14,6 +15,18 @@ export interface ModelBatcher {
   gather(run: RunModel): RunModel
   /** Whether a run of several rows did not fit into memory; its calls were then run one by one. */
   outOfMemory(): boolean
+}
+
+/** What the members of a batch share. */
+export interface SharedRuns {
+  batcher: ModelBatcher
+  /** Those whose runs are gathered. */
+  models: LoadedDeployment['models']
+}
+
+export function shareRuns({ handles }: Pick<LoadedDeployment, 'handles'>): SharedRuns {
+  const batcher = createModelBatcher()
+  return { batcher, models: handles(batcher.gather) }
 }
 
 interface Call {
