@@ -3,13 +3,12 @@ import { availableParallelism, cpus } from 'node:os'
 import type { Config } from '../core/config.ts'
 import { packageVersion } from '../core/package-root.ts'
 import { memoryBudgetBytes } from '../device/memory.ts'
-import { findLowPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
 import { describeFunction, type FunctionListing } from '../http/function-view.ts'
 import { createLogger } from '../observe/log.ts'
 import { withServerOr } from './client.ts'
 import { command } from './command.ts'
-import { openSystem, providerMemory } from './system.ts'
+import { openSystem, providerMemory, trainerPriority } from './system.ts'
 
 interface Finding {
   name: string
@@ -37,7 +36,7 @@ export default command({
 async function findingsOfBox(config: Config): Promise<Finding[]> {
   const { provider, reason } = await selectProvider(config.provider, providerMemory(config))
   const asked = config.provider === 'auto' || config.provider === provider
-  const priority = findLowPriority()
+  const priority = trainerPriority(config, availableParallelism())
   const budget = config.memoryBudget ?? memoryBudgetBytes()
   return [
     { name: 'versions', ok: true, found: `corun ${packageVersion}, Node ${process.version}` },
@@ -46,12 +45,12 @@ async function findingsOfBox(config: Config): Promise<Finding[]> {
     { name: 'memory budget', ok: true, found: `${Math.round(budget / 2 ** 20)} MiB` },
     {
       name: 'training priority',
-      ok: priority !== 'none',
+      ok: priority.how !== 'none',
       found: {
-        'idle-class': 'idle scheduling class',
-        nice: 'nice 19',
-        none: 'none: training competes with requests',
-      }[priority],
+        'idle-class': `idle scheduling class${priority.switches ? ', in bursts a normal one' : ''}`,
+        nice: `nice ${priority.niceness}`,
+        none: 'none: a trainer asks before each step',
+      }[priority.how],
     },
   ]
 }

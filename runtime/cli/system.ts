@@ -2,12 +2,13 @@
  * The system without its port: everything from the data directory to the dispatcher, wired once. `serve` puts
  * HTTP in front of it; `retrain`, `functions` and `models` use it by themselves.
  */
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
-import { findLowPriority, withLowPriority } from '../device/priority.ts'
+import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
 import { createDispatcher, type Dispatcher, type InvocationEnd } from '../dispatch/dispatcher.ts'
 import { createScheduler } from '../dispatch/scheduler.ts'
@@ -21,6 +22,7 @@ import { findProfile, type ProfileInForce } from '../profiling/store.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { createModelControl, type ModelControl } from '../retraining/model-control.ts'
 import { createRetraining, type Retraining } from '../retraining/retraining.ts'
+import { createYielding } from '../retraining/yielding.ts'
 import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
@@ -92,7 +94,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     slots: () => dispatcher.stats(),
     scheduler: () => scheduler.view(),
     threads: () => pool.stats(),
-    training: () => training,
+    training: () => ({ active: training, ...yielding.totals() }),
   })
   const dispatcher = createDispatcher({
     ...limits,
@@ -125,15 +127,32 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     start: name => retraining.start(name, { by: 'schedule' }),
     log,
   })
+  const threads = trainerThreads(inForce.points)
+  const priority = trainerPriority(config, limits.slots)
+  const yielding = createYielding({
+    share: config.trainingShare,
+    threads,
+    priority,
+    // The CPU's scheduler preempts by itself, where there is a low priority; a GPU's does not.
+    asks: provider !== 'cpu' || priority.how === 'none',
+    pressure: () => {
+      const { p95Ms, boundMs } = scheduler.view()
+      const { queued } = dispatcher.stats()
+      return { queued, p95Ms: p95Ms ?? undefined, boundMs: boundMs ?? undefined }
+    },
+    clock: systemClock,
+    log,
+  })
   const retraining = await createRetraining({
     models: store,
     registry,
     samples,
     dataDir: config.data,
     provider,
-    threads: trainerThreads(inForce.points),
+    threads,
     memoryBytes: () => trainerMemoryBytes(config),
-    launchTrainer: lowPriorityLauncher(),
+    launchTrainer: lowPriorityLauncher(priority),
+    yielding,
     nextRun: schedule.nextRun,
     onTraining(active) {
       training = active
@@ -194,10 +213,16 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
 /** Where passed tests of accelerators are remembered, so that the next start need not repeat them. */
 export const providerMemory = (config: Config) => join(config.data, 'providers.json')
 
-/** Starts trainers at the lowest priority that this system offers. */
-export function lowPriorityLauncher(): LaunchTrainer {
-  const how = findLowPriority()
-  return createTrainerLauncher((command, args) => withLowPriority({ command, args }, how))
+/** The priority of a trainer beside that many slots. */
+export function trainerPriority({ trainingShare }: Config, slots: number): TrainerPriority {
+  return findPriority({ share: trainingShare, contenders: Math.max(1, slots / availableParallelism()) })
+}
+
+/** Starts trainers so that they yield: by default at the lowest priority that this system offers. */
+export function lowPriorityLauncher(
+  priority: TrainerPriority = findPriority({ share: 0, contenders: 1 }),
+): LaunchTrainer {
+  return createTrainerLauncher((command, args) => withPriority({ command, args }, priority))
 }
 
 /** On few cores training takes them all: it runs at a priority at which it cannot take them from requests. */

@@ -31,6 +31,8 @@ export const configSchema = z.object({
   samplesPerLabel: z.coerce.number().int().min(1).default(2000),
   /** The most bytes that the samples of a function take. */
   sampleBytes: bytes(2 ** 20).default(2 ** 30),
+  /** What a retraining gets at the least of what it would get alone, while requests want everything. 0: nothing. */
+  trainingShare: z.coerce.number().min(0).max(0.5).default(0.05),
   /** How long a stop waits for requests in flight. Unit: ms. */
   shutdownGrace: z.coerce.number().int().min(0).default(30_000),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -74,6 +76,11 @@ export const configOptions: readonly ConfigOption[] = [
     'Samples of a label that are kept; a new one then replaces one at random',
   ),
   option('sampleBytes', '1073741824', 'Bytes that the samples of a function may take'),
+  option(
+    'trainingShare',
+    '0.05',
+    'What a retraining gets at the least, of what it would get alone, under full load; 0 to 0.5',
+  ),
   option('shutdownGrace', '30000', 'Milliseconds that a stop waits for requests in flight'),
   option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
 ]

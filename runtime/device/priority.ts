@@ -1,4 +1,4 @@
-/** Background work at the lowest priority that the system offers, so that inference preempts it at once. */
+/** Background work at a priority that inference preempts at once, and how much it gets all the same. */
 import { spawnSync } from 'node:child_process'
 
 export type LowPriority = 'idle-class' | 'nice' | 'none'
@@ -8,21 +8,91 @@ export interface Command {
   args: string[]
 }
 
+export interface TrainerPriority {
+  how: LowPriority
+  /** 0 to 19. Of `nice`; and of `idle-class` while the process is raised to the normal class. */
+  niceness: number
+  /** Whether this process may raise the other to the normal class and put it back, see scheduling-class.ts. */
+  switches: boolean
+}
+
 /**
  * `idle-class`: SCHED_IDLE, which any normal thread preempts within microseconds. A command in front reaches every
  * thread of the process; a priority that the process set for itself would miss those that exist already.
  */
-export function withLowPriority({ command, args }: Command, how: LowPriority): Command {
-  if (how === 'idle-class') return { command: 'chrt', args: ['--idle', '0', command, ...args] }
-  if (how === 'nice') return { command: 'nice', args: ['-n', '19', command, ...args] }
-  return { command, args }
+export function withPriority(
+  { command, args }: Command,
+  { how, niceness }: Pick<TrainerPriority, 'how' | 'niceness'>,
+): Command {
+  const idle = how === 'idle-class' ? { command: 'chrt', args: ['--idle', '0', command, ...args] } : undefined
+  const inner = idle ?? { command, args }
+  if (how === 'none' || niceness === 0) return inner
+  return { command: 'nice', args: ['-n', String(niceness), inner.command, ...inner.args] }
 }
 
-/** The best way that works here, by trying: a few milliseconds. */
-export function findLowPriority(): LowPriority {
-  const works = (how: LowPriority) => {
-    const { command, args } = withLowPriority({ command: 'true', args: [] }, how)
-    return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+/**
+ * The niceness at which a thread gets `share` of a core that `contenders` threads of normal priority want all the time.
+ * Linux halves a weight about every three levels: each is 1.25 times the next (sched_prio_to_weight in the kernel).
+ */
+export function nicenessForShare(share: number, contenders: number): number {
+  const weight = (Math.min(share, 0.99) * contenders) / (1 - Math.min(share, 0.99))
+  return Math.min(19, Math.max(0, Math.floor(-Math.log(weight) / Math.log(1.25))))
+}
+
+export interface PriorityFacts {
+  /** What the work shall get of its cores at the least, from 0 to 1. */
+  share: number
+  /** Threads a core that compete with it when the box is saturated. */
+  contenders: number
+  /** What this system offers. */
+  idleClass: boolean
+  nice: boolean
+  /** Asked only where it matters: whether a process of the idle class can be raised and put back. */
+  switches(niceness: number): boolean
+}
+
+/** Twice the share: raised half of the time it then gets it, and can catch up. */
+const raisedFor = 2
+/** Nothing corrects a fixed niceness: a little more than the share. */
+const fixedFor = 1.3
+
+/**
+ * The idle class, raised at times where work shall get a share; where that is refused, which is so for users without
+ * RLIMIT_NICE, a niceness whose weight gives the share.
+ */
+export function choosePriority(facts: PriorityFacts): TrainerPriority {
+  const { share, contenders, idleClass, nice, switches } = facts
+  if (share <= 0) {
+    if (idleClass) return { how: 'idle-class', niceness: 0, switches: false }
+    return nice ? fixed(19) : { how: 'none', niceness: 0, switches: false }
   }
-  return (['idle-class', 'nice'] as const).find(works) ?? 'none'
+  const raised = nicenessForShare(share * raisedFor, contenders)
+  if (idleClass && switches(raised)) return { how: 'idle-class', niceness: raised, switches: true }
+  if (nice) return fixed(nicenessForShare(share * fixedFor, contenders))
+  return { how: idleClass ? 'idle-class' : 'none', niceness: 0, switches: false }
+}
+
+const fixed = (niceness: number): TrainerPriority => ({ how: 'nice', niceness, switches: false })
+
+const works = ({ command, args }: Command) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
+
+/** What works here, by trying: a few milliseconds. */
+export function findPriority(wanted: Pick<PriorityFacts, 'share' | 'contenders'>): TrainerPriority {
+  const offered = (how: LowPriority) =>
+    works(withPriority({ command: 'true', args: [] }, { how, niceness: 19 }))
+  return choosePriority({
+    ...wanted,
+    idleClass: offered('idle-class'),
+    nice: offered('nice'),
+    switches: niceness =>
+      works(
+        withPriority(
+          {
+            command: 'sh',
+            args: ['-c', 'chrt --all-tasks --other -p 0 $$ && chrt --all-tasks --idle -p 0 $$'],
+          },
+          { how: 'idle-class', niceness },
+        ),
+      ),
+  })
 }

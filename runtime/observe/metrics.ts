@@ -6,7 +6,7 @@ export interface MetricSources {
   slots(): { slots: number; batch: number; running: number; queued: number }
   scheduler(): { heldBack: number; p95Ms: number | null; boundMs: number | null }
   threads(): { threads: number; restarts: number }
-  training(): boolean
+  training(): { active: boolean; waitedMs: number; bursts: number }
 }
 
 export interface Metrics {
@@ -84,7 +84,17 @@ export function createMetrics(sources: MetricSources): Metrics {
   )
   gauge('corun_pool_threads', 'Threads of the pool', () => sources.threads().threads)
   gauge('corun_pool_thread_restarts', 'Threads replaced since the start', () => sources.threads().restarts)
-  gauge('corun_training_active', '1 while a retraining runs', () => (sources.training() ? 1 : 0))
+  gauge('corun_training_active', '1 while a retraining runs', () => (sources.training().active ? 1 : 0))
+  gauge(
+    'corun_training_waited_seconds',
+    'Time that retrainings have lost to requests since the start',
+    () => sources.training().waitedMs / 1000,
+  )
+  gauge(
+    'corun_training_bursts',
+    'Times that a retraining got its floor although requests wanted the device, since the start',
+    () => sources.training().bursts,
+  )
 
   return {
     batch: size => batches.observe(size),

@@ -8,16 +8,19 @@ import { join } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { DeployedRetraining } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
+import { oomKills } from '../device/oom-kills.ts'
 import type { ModelStore } from '../models/model-store.ts'
 import type { SampleStore } from '../samples/sample-store.ts'
 import { makeFolder } from '../state/durable-file.ts'
+import { openMicroBatchLimits } from './micro-batch-limits.ts'
 import { prepareJob, type TrainableFunction, trainedModel } from './prepare-job.ts'
 import { type RetrainingView, retrainingView } from './retraining-view.ts'
 import { type Run, type RunContext, startRun } from './run.ts'
 import { openRunHistory } from './run-history.ts'
 import { newRun, type RunRecord } from './run-record.ts'
 
-export interface RetrainingOptions extends Omit<RunContext, 'save' | 'stopGraceMs'> {
+export interface RetrainingOptions
+  extends Omit<RunContext, 'save' | 'stopGraceMs' | 'clock' | 'oomKills' | 'onSmallerParts'> {
   samples: Pick<SampleStore, 'list' | 'hold'>
   dataDir: string
   /** Execution provider of the trainer. */
@@ -27,6 +30,8 @@ export interface RetrainingOptions extends Omit<RunContext, 'save' | 'stopGraceM
   /** What it may take of memory when a run starts; no bound when left out. */
   memoryBytes?: () => number
   clock?: Clock
+  /** Default: what the kernel tells. */
+  oomKills?: () => number | undefined
   /** Default: the time and four random bytes. */
   createId?: () => string
   /** When the schedule starts the next run, in ISO 8601. */
@@ -60,6 +65,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
   const { nextRun = () => null, createId = () => runId(clock) } = options
   const now = () => new Date(clock.now()).toISOString()
   const history = await openRunHistory(dataDir, { now, wasPromoted: run => wasPromoted(options.models, run) })
+  const limits = await openMicroBatchLimits(dataDir)
   const runsFolder = join(dataDir, 'runs')
   await makeFolder(runsFolder)
   // What killed runs left: their records say `interrupted`, their half-made files are of no use.
@@ -90,7 +96,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     const { provider, threads } = options
     const candidateFile = join(folder, 'candidate.onnx')
     const memoryBytes = options.memoryBytes?.()
-    const job = await prepareJob(target, samples, {
+    const prepared = await prepareJob(target, samples, {
       runId: id,
       candidateFile,
       provider,
@@ -98,6 +104,9 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
       ...(memoryBytes === undefined ? {} : { memoryBytes }),
     })
     const model = trainedModel(target)
+    const { description } = target.retraining
+    const microBatch = limits.of(model.id, memoryBytes) ?? description.batchSize
+    const job = { ...prepared, microBatch, asks: options.yielding.asks }
     const counts = {
       training: job.training.length,
       validation: job.validation.length,
@@ -116,8 +125,13 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     })
     await history.save(record)
     log.info({ run: id, function: target.name, by, samples: counts }, 'retraining starts')
-    const context: RunContext = { ...options, save: history.save, stopGraceMs }
-    return startRun(record, job, folder, target.retraining.description.accept, context)
+    const context: RunContext = {
+      ...{ oomKills, ...options },
+      ...{ save: history.save, stopGraceMs, clock },
+      onSmallerParts: microBatch =>
+        limits.remember(model.id, { microBatch, memoryBytes: memoryBytes ?? null, at: now() }),
+    }
+    return startRun(record, job, folder, description, context)
   }
 
   const conclude = async ({ record, finished }: Run, startedAt: number) => {

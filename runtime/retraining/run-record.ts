@@ -4,6 +4,25 @@ import { evaluationSchema } from '../core/messages.ts'
 
 const metricsSchema = z.object({ heldOut: evaluationSchema, reference: evaluationSchema })
 
+/** The trainer was started again, with fewer pictures at once, after memory had run out. */
+export const relaunchSchema = z.object({ microBatch: z.int().min(1), why: z.string(), at: z.string() })
+
+export const yieldReportSchema = z.object({
+  /**
+   * How the trainer yields to requests: by the idle scheduling class, by asking before each step, by niceness, or not.
+   */
+  how: z.enum(['idle-class-with-bursts', 'idle-class', 'nice', 'asks', 'none']),
+  /** Time that the run lost to requests, so far. */
+  waitedMs: z.number(),
+  /** Of the time that it was not paused, from 0 to 1. */
+  share: z.number(),
+  /** Times at which it got its floor although requests wanted the device. */
+  bursts: z.int(),
+  /** What keeps it from its floor here; null: nothing. */
+  note: z.string().nullable(),
+})
+export type YieldReport = z.output<typeof yieldReportSchema>
+
 /** Runs in one of these states are over. */
 const endStates = ['promoted', 'rejected', 'failed', 'cancelled', 'interrupted'] as const
 export type EndState = (typeof endStates)[number]
@@ -50,6 +69,9 @@ export const runRecordSchema = z.object({
   decision: z.object({ promote: z.boolean(), reasons: z.array(z.string()) }).nullable(),
   /** Content hash of the candidate. */
   candidate: z.string().nullable(),
+  relaunches: z.array(relaunchSchema).default([]),
+  /** How much it waited; null before its trainer was started. */
+  yielded: yieldReportSchema.nullable().default(null),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 })
 export type RunRecord = z.output<typeof runRecordSchema>
@@ -73,6 +95,8 @@ export function newRun(fields: NewRun): RunRecord {
     after: null,
     decision: null,
     candidate: null,
+    relaunches: [],
+    yielded: null,
     error: null,
   }
 }

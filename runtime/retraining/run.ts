@@ -1,6 +1,7 @@
 /** One run from its job to its end state. Which run may start, and what is kept of it, is in retraining.ts. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Clock } from '../core/clock.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { serializeError } from '../core/errors.ts'
 import type { TrainerEvent, TrainerJob } from '../core/messages.ts'
@@ -11,7 +12,9 @@ import type { LaunchTrainer } from '../training/launch.ts'
 import { judgeAndSwitch } from './promote.ts'
 import type { RetrainingRegistry } from './registry.ts'
 import type { EndState, RunRecord } from './run-record.ts'
-import { startTraining, type TrainingProcess } from './training-process.ts'
+import { smallerParts } from './smaller-parts.ts'
+import { startTraining, type TrainingOutcome, type TrainingProcess } from './training-process.ts'
+import type { Yielding } from './yielding.ts'
 
 export interface RunContext {
   models: ModelStore
@@ -19,7 +22,13 @@ export interface RunContext {
   launchTrainer: LaunchTrainer
   /** Told when a trainer runs and when it does not: the server changes its operating point. */
   onTraining(active: boolean): void | Promise<void>
+  yielding: Yielding
+  /** See device/oom-kills.ts. */
+  oomKills(): number | undefined
+  /** Memory did not hold more pictures at once than this. */
+  onSmallerParts(microBatch: number): Promise<void>
   log: Logger
+  clock: Clock
   /** Saves the record as it stands. */
   save(run: RunRecord): Promise<void>
   /** How long a trainer may take to stop. Unit: ms. */
@@ -41,18 +50,22 @@ export function startRun(
   record: RunRecord,
   job: TrainerJob,
   folder: string,
-  accept: CheckedRetraining['accept'],
+  recipe: Pick<CheckedRetraining, 'accept' | 'batchSize'>,
   context: RunContext,
 ): Run {
-  const { log, save, stopGraceMs } = context
+  const { log, save, stopGraceMs, clock } = context
   let trainer: TrainingProcess | undefined
   let stopAs: 'cancelled' | 'interrupted' | undefined
   let switching = false
+  /** That go through the model at once. */
+  let pictures = Math.min(recipe.batchSize, job.microBatch ?? recipe.batchSize)
+  const followed = context.yielding.follow({ paused: () => record.paused })
 
   const onEvent = (event: TrainerEvent) => {
     const nextEpoch = event.type === 'progress' && event.epoch !== record.progress?.epoch
     applyEvent(record, event)
     if (event.type === 'ready') {
+      pictures = event.microBatch
       log.info({ run: record.id, ...event }, 'training has begun')
       // Commands that came before the trainer listened.
       if (record.paused) trainer?.pause()
@@ -62,16 +75,31 @@ export function startRun(
     }
   }
 
-  const train = async () => {
+  const launch = async (job: TrainerJob): Promise<TrainingOutcome> => {
     record.state = 'preparing'
-    await makeFolder(folder)
     const jobFile = join(folder, 'job.json')
     await writeDurably(jobFile, JSON.stringify(job))
+    if (stopAs !== undefined) return { type: 'stopped' }
+    trainer = startTraining(context.launchTrainer, jobFile, onEvent, { followed, oomKills: context.oomKills })
+    return trainer.outcome
+  }
+
+  /** Each time that memory runs out, again with half as many pictures at once. */
+  const train = async () => {
+    record.yielded = followed.report
+    await makeFolder(folder)
     await context.onTraining(true)
     try {
-      if (stopAs !== undefined) return { type: 'stopped' } as const
-      trainer = startTraining(context.launchTrainer, jobFile, onEvent)
-      return await trainer.outcome
+      for (;;) {
+        const outcome = await launch({ ...job, microBatch: pictures })
+        const fewer = smallerParts(pictures)
+        if (outcome.type !== 'failed' || !outcome.outOfMemory || fewer === undefined) return outcome
+        const why = outcome.error.message
+        log.warn({ run: record.id, pictures, fewer, why }, 'memory ran out: the trainer starts again')
+        pictures = fewer
+        record.relaunches.push({ microBatch: fewer, why, at: new Date(clock.now()).toISOString() })
+        await Promise.all([save(record), context.onSmallerParts(fewer)])
+      }
     } finally {
       await context.onTraining(false)
     }
@@ -85,7 +113,7 @@ export function startRun(
     const { decision, candidate } = await judgeAndSwitch(
       record,
       outcome.done,
-      { accept, labels: job.labels },
+      { accept: recipe.accept, labels: job.labels },
       context,
     )
     record.decision = decision

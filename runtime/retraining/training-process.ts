@@ -1,13 +1,16 @@
 /** One trainer process from launch to outcome: reports its events, passes commands on, and says how it ended. */
 import { CorunError, deserializeError } from '../core/errors.ts'
 import type { TrainerEvent } from '../core/messages.ts'
+import { isOutOfMemory } from '../core/out-of-memory.ts'
 import type { LaunchTrainer, TrainerExit } from '../training/launch.ts'
+import type { FollowedRun } from './yielding.ts'
 
 export type TrainingDone = Extract<TrainerEvent, { type: 'done' }>
 export type TrainingOutcome =
   | { type: 'done'; done: TrainingDone }
   | { type: 'stopped' }
-  | { type: 'failed'; error: CorunError }
+  /** `outOfMemory`: it might live with fewer pictures at once. */
+  | { type: 'failed'; error: CorunError; outOfMemory: boolean }
 
 export interface TrainingProcess {
   pause(): void
@@ -18,18 +21,29 @@ export interface TrainingProcess {
   readonly outcome: Promise<TrainingOutcome>
 }
 
+export interface TrainingOptions {
+  /** Told of the trainer and of what it says. */
+  followed?: FollowedRun
+  /** See device/oom-kills.ts. */
+  oomKills?: () => number | undefined
+}
+
 export function startTraining(
   launch: LaunchTrainer,
   jobFile: string,
   onEvent: (event: TrainerEvent) => void,
+  { followed, oomKills = () => undefined }: TrainingOptions = {},
 ): TrainingProcess {
+  const killsBefore = oomKills()
   let last: TrainerEvent | undefined
   let stopping = false
   let killTimer: NodeJS.Timeout | undefined
   const trainer = launch(jobFile, event => {
     last = event
+    followed?.event(event)
     onEvent(event)
   })
+  followed?.attach(trainer)
   return {
     pause: () => trainer.send({ type: 'pause' }),
     resume: () => trainer.send({ type: 'resume' }),
@@ -40,10 +54,16 @@ export function startTraining(
     },
     outcome: trainer.ended.then(exit => {
       clearTimeout(killTimer)
+      followed?.detach()
       if (last?.type === 'done') return { type: 'done', done: last }
-      if (last?.type === 'failed') return { type: 'failed', error: deserializeError(last.error) }
+      if (last?.type === 'failed') {
+        const error = deserializeError(last.error)
+        return { type: 'failed', error, outOfMemory: isOutOfMemory(error) }
+      }
       if (last?.type === 'stopped' || stopping) return { type: 'stopped' }
-      return { type: 'failed', error: exitError(exit) }
+      const kills = oomKills()
+      const killed = exit.signal === 'SIGKILL' && (kills === undefined || kills !== killsBefore)
+      return { type: 'failed', error: exitError(exit), outOfMemory: killed || isOutOfMemory(exit.stderrTail) }
     }),
   }
 }

@@ -3,24 +3,34 @@ import type { TrainerCommand } from '../core/messages.ts'
 
 export interface Control {
   command(command: TrainerCommand): void
-  /** Lets waiting commands in, waits while paused, and answers whether to go on. */
+  /** From now on `ask` is called before each step, which then waits for `go`. */
+  askBefore(ask: () => void): void
+  /** Lets waiting commands in, waits while paused and for an answer, and tells whether to go on. */
   mayGoOn(): Promise<boolean>
 }
 
 export function createControl(): Control {
   let paused = false
   let stopped = false
+  let granted = false
+  let ask: (() => void) | undefined
   let changed: () => void = () => {}
   return {
     command({ type }) {
       if (type === 'stop') stopped = true
+      else if (type === 'go') granted = true
       else paused = type === 'pause'
       changed()
+    },
+    askBefore(question) {
+      ask = question
     },
     async mayGoOn() {
       // A run of the engine settles without a turn of the event loop, where messages arrive.
       await new Promise<void>(resolve => setImmediate(resolve))
-      while (paused && !stopped) {
+      granted = ask === undefined
+      if (!stopped) ask?.()
+      while ((paused || !granted) && !stopped) {
         await new Promise<void>(resolve => {
           changed = resolve
         })

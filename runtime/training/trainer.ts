@@ -28,6 +28,7 @@ const channel = openChannel(control.command)
 try {
   const job = await readJob(process.argv[2])
   const recipe = await readRecipe(job)
+  if (job.asks) control.askBefore(() => void channel.say({ type: 'ask' }))
   await channel.say(await train(job, recipe, { say: channel.say, control }))
 } catch (error) {
   console.error(error)

@@ -1,20 +1,68 @@
 import { spawnSync } from 'node:child_process'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { findLowPriority, type LowPriority, withLowPriority } from '../../runtime/device/priority.ts'
+import {
+  choosePriority,
+  findPriority,
+  nicenessForShare,
+  type PriorityFacts,
+  type TrainerPriority,
+  withPriority,
+} from '../../runtime/device/priority.ts'
 
 const test = suite('device/priority')
 
-const cases: [LowPriority, string[]][] = [
-  ['idle-class', ['chrt', '--idle', '0', 'node', 'trainer.js', '--x']],
-  ['nice', ['nice', '-n', '19', 'node', 'trainer.js', '--x']],
-  ['none', ['node', 'trainer.js', '--x']],
+const commands: [TrainerPriority['how'], niceness: number, string[]][] = [
+  ['idle-class', 0, ['chrt', '--idle', '0', 'node', 'trainer.js', '--x']],
+  ['idle-class', 9, ['nice', '-n', '9', 'chrt', '--idle', '0', 'node', 'trainer.js', '--x']],
+  ['nice', 19, ['nice', '-n', '19', 'node', 'trainer.js', '--x']],
+  ['nice', 0, ['node', 'trainer.js', '--x']],
+  ['none', 0, ['node', 'trainer.js', '--x']],
 ]
-for (const [how, expected] of cases) {
-  test(`with ${how} the command line is ${expected.join(' ')}`, () => {
-    const { command, args } = withLowPriority({ command: 'node', args: ['trainer.js', '--x'] }, how)
+for (const [how, niceness, expected] of commands) {
+  test(`with ${how} ${niceness} the command line is ${expected.join(' ')}`, () => {
+    const { command, args } = withPriority(
+      { command: 'node', args: ['trainer.js', '--x'] },
+      { how, niceness },
+    )
     assert.equal([command, ...args], expected)
   })
+}
+
+const shares: [share: number, contenders: number, niceness: number][] = [
+  // Weights of the kernel's table, 1024 at nice 0: 110 at 10 is 9.7 % beside one thread, 137 at 9 is 11.8 %.
+  [0.1, 1, 9],
+  [0.097, 1, 9],
+  [0.09, 1, 10],
+  [0.1, 2, 6],
+  [0.5, 1, 0],
+  [0.99, 1, 0],
+  [0.0001, 1, 19],
+]
+for (const [share, contenders, niceness] of shares) {
+  test(`${share} of a core beside ${contenders} threads takes nice ${niceness}`, () =>
+    assert.is(nicenessForShare(share, contenders), niceness))
+}
+
+const linux: PriorityFacts = { share: 0.05, contenders: 1, idleClass: true, nice: true, switches: () => true }
+const choices: [what: string, facts: Partial<PriorityFacts>, TrainerPriority][] = [
+  ['the idle class and bursts', {}, { how: 'idle-class', niceness: 9, switches: true }],
+  ['no floor: the idle class alone', { share: 0 }, { how: 'idle-class', niceness: 0, switches: false }],
+  [
+    'a raise is refused: a weight that gives the share',
+    { switches: () => false },
+    { how: 'nice', niceness: 11, switches: false },
+  ],
+  ['no idle class: the same', { idleClass: false }, { how: 'nice', niceness: 11, switches: false }],
+  [
+    'no idle class and no floor',
+    { idleClass: false, share: 0 },
+    { how: 'nice', niceness: 19, switches: false },
+  ],
+  ['neither', { idleClass: false, nice: false }, { how: 'none', niceness: 0, switches: false }],
+]
+for (const [what, facts, expected] of choices) {
+  test(`chosen: ${what}`, () => assert.equal(choosePriority({ ...linux, ...facts }), expected))
 }
 
 /** Of /proc/self/stat (proc_pid_stat(5)), by what stands after the name in brackets: field 3 comes first. */
@@ -24,21 +72,16 @@ const nicenessField = 19
 const policyField = 41
 const idlePolicy = 5
 
-test('a child that is started so really runs at the lowest priority there is', () => {
-  const how = findLowPriority()
-  const { command, args } = withLowPriority({ command: 'cat', args: ['/proc/self/stat'] }, how)
-  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
-  assert.is(status, 0)
-  if (process.platform !== 'linux') return
-  if (how === 'idle-class') assert.is(field(stdout, policyField), idlePolicy)
-  else assert.is(field(stdout, nicenessField), 19)
-})
-
-test('niceness works by itself where there is no idle class', () => {
-  const { command, args } = withLowPriority({ command: 'cat', args: ['/proc/self/stat'] }, 'nice')
-  const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
-  assert.is(status, 0)
-  if (process.platform === 'linux') assert.is(field(stdout, nicenessField), 19)
-})
+for (const share of [0, 0.05]) {
+  test(`a child with a floor of ${share} really runs at the priority that was found`, () => {
+    const priority = findPriority({ share, contenders: 1 })
+    const { command, args } = withPriority({ command: 'cat', args: ['/proc/self/stat'] }, priority)
+    const { status, stdout } = spawnSync(command, args, { encoding: 'utf8' })
+    assert.is(status, 0)
+    if (process.platform !== 'linux') return
+    assert.is(field(stdout, policyField) === idlePolicy, priority.how === 'idle-class')
+    assert.is(field(stdout, nicenessField), priority.niceness)
+  })
+}
 
 test.run()

@@ -35,6 +35,16 @@ for (const step of script) {
       stepMs: 7,
     })
   if (what === 'evaluating') await say({ type: 'evaluating' })
+  if (what === 'ask') await say({ type: 'ask' })
+  // Memory holds so many pictures at once, and no more.
+  if (what === 'fits' && job.microBatch > Number(argument)) {
+    await say({
+      type: 'failed',
+      error: { code: 'trainer-failed', message: `std::bad_alloc with ${job.microBatch} pictures` },
+    })
+    process.exit(1)
+  }
+  if (what === 'killed-over' && job.microBatch > Number(argument)) process.kill(process.pid, 'SIGKILL')
   if (what === 'wait') {
     for (;;) {
       const type = await command()

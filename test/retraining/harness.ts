@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { systemClock } from '../../runtime/core/clock.ts'
 import { image } from '../../runtime/core/definition.ts'
 import { checkRetraining } from '../../runtime/core/definition-schema.ts'
 import type { DeployedRetraining, Deployment } from '../../runtime/core/deployment.ts'
@@ -10,6 +11,7 @@ import { openModelStore } from '../../runtime/models/model-store.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import type { RetrainingRegistry } from '../../runtime/retraining/registry.ts'
 import { createRetraining, type RetrainingOptions } from '../../runtime/retraining/retraining.ts'
+import { createYielding } from '../../runtime/retraining/yielding.ts'
 import { createSampleStore } from '../../runtime/samples/sample-store.ts'
 import { createTrainerLauncher } from '../../runtime/training/launch.ts'
 
@@ -22,6 +24,9 @@ export interface HarnessOptions {
   switchModel?: RetrainingRegistry['switchModel']
   stopGraceMs?: number
   onTraining?: RetrainingOptions['onTraining']
+  oomKills?: () => number | undefined
+  /** The trainer asks before each step, of a box that is as busy as this says. */
+  queued?: () => number
 }
 
 /** `script`: what the trainer does, as fake-trainer.mjs reads it. A function `scene` and one `other` share it. */
@@ -104,6 +109,16 @@ export async function createHarness(script: string, options: HarnessOptions = {}
       return trainer
     },
     onTraining: options.onTraining ?? (() => {}),
+    ...(options.oomKills ? { oomKills: options.oomKills } : {}),
+    yielding: createYielding({
+      share: 0,
+      threads: 1,
+      priority: { how: 'none', niceness: 0, switches: false },
+      asks: options.queued !== undefined,
+      pressure: () => ({ queued: options.queued?.() ?? 0, p95Ms: undefined, boundMs: undefined }),
+      clock: systemClock,
+      log: silentLogger,
+    }),
     log: silentLogger,
     provider: 'cpu',
     threads: 1,

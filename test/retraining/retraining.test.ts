@@ -252,4 +252,66 @@ test('a run that a killed server left open is interrupted, or promoted when its 
   assert.is(first.retraining.get('scene').runs[0]?.id, id)
 })
 
+test('memory that runs out halves the pictures at once until they fit, and the next run remembers', async () => {
+  const { run, dataDir, retraining } = await harness('fits=3 ready progress=1 evaluating done=0.8,0.95,0.985')
+  const record = await run()
+  assert.is(record?.state, 'promoted')
+  assert.equal(
+    record?.relaunches.map(({ microBatch }) => microBatch),
+    [8, 4, 2],
+  )
+  assert.match(record?.relaunches[0]?.why ?? '', 'bad_alloc with 16 pictures')
+  assert.equal((await run())?.relaunches, [])
+  await retraining.close()
+  const later = await harness('fits=3 ready evaluating done=0.8,0.95,0.985', { dataDir })
+  assert.equal((await later.run())?.relaunches, [])
+})
+
+test('when a single picture does not fit, the run fails with what the engine said', async () => {
+  const { run } = await harness('fits=0')
+  const record = await run()
+  assert.is(record?.state, 'failed')
+  assert.match(record?.error?.message ?? '', 'bad_alloc with 1 pictures')
+  assert.equal(
+    record?.relaunches.map(({ microBatch }) => microBatch),
+    [8, 4, 2, 1],
+  )
+})
+
+test('a trainer that the kernel killed for memory starts again; one that a person killed does not', async () => {
+  let kills = 0
+  const counting = await harness('killed-over=8 ready done=0.8,0.95,0.985', { oomKills: () => kills++ })
+  const record = await counting.run()
+  assert.is(record?.state, 'promoted')
+  assert.equal(
+    record?.relaunches.map(({ microBatch }) => microBatch),
+    [8],
+  )
+  assert.match(record?.relaunches[0]?.why ?? '', 'SIGKILL')
+  const byHand = await harness('killed-over=8 ready done=0.8,0.95,0.985', { oomKills: () => 7 })
+  const failed = await byHand.run()
+  assert.is(failed?.state, 'failed')
+  assert.equal(failed?.relaunches, [])
+})
+
+test('a trainer that asks waits while requests do, and the record tells for how long', async () => {
+  // The first step shows what one takes, and goes at once.
+  let queued = 1
+  const script = 'ready ask wait=go progress=1 ask wait=go done=0.8,0.95,0.985'
+  const { retraining, event } = await harness(script, { queued: () => queued })
+  const progress = event('progress')
+  await retraining.start('scene')
+  await progress
+  const waited = () => retraining.get('scene').active?.yielded?.waitedMs ?? 0
+  while (waited() < 30) await new Promise(resolve => setTimeout(resolve, 5))
+  assert.is(retraining.get('scene').active?.progress?.step, 1)
+  queued = 0
+  await retraining.idle()
+  const run = retraining.get('scene').runs[0]
+  assert.is(run?.state, 'promoted')
+  assert.is(run?.yielded?.how, 'asks')
+  assert.ok((run?.yielded?.share ?? 0) > 0 && (run?.yielded?.share ?? 2) <= 1)
+  assert.is(run?.yielded?.bursts, 0)
+})
+
 test.run()

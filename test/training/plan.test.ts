@@ -130,4 +130,25 @@ test('a pause holds the next step until a resume, and a stop ends it even then',
   assert.not.ok(await stopped)
 })
 
+test('a control that asks lets a step go when it is told to, once for each', async () => {
+  const control = createControl()
+  let asked = 0
+  control.askBefore(() => {
+    asked += 1
+  })
+  for (let step = 1; step <= 2; step += 1) {
+    const went = control.mayGoOn()
+    while (asked < step) await new Promise<void>(resolve => setImmediate(resolve))
+    control.command({ type: 'pause' })
+    control.command({ type: 'go' })
+    control.command({ type: 'resume' })
+    assert.ok(await went)
+  }
+  const stopped = control.mayGoOn()
+  control.command({ type: 'stop' })
+  assert.not.ok(await stopped)
+  assert.not.ok(await control.mayGoOn())
+  assert.is(asked, 2, 'who was stopped does not ask')
+})
+
 test.run()

@@ -59,6 +59,22 @@ test('a real run learns, measures both versions as the plain engine does, and ch
   )
 })
 
+test('a trainer that asks makes no step without an answer', async () => {
+  const { jobFile } = await prepare({ job: { asks: true } })
+  const trainer = startTrainer(jobFile)
+  const count = (type: string) => trainer.events.filter(event => event.type === type).length
+  const steps = () =>
+    trainer.events.flatMap(event => (event.type === 'progress' ? [event.step] : [])).at(-1) ?? 0
+  for (;;) {
+    const asked = await Promise.race([trainer.next('ask').then(() => true), trainer.ended.then(() => false)])
+    if (!asked) break
+    assert.ok(steps() < count('ask'), 'a step was made for each answer at the most')
+    trainer.send({ type: 'go' })
+  }
+  assert.is(trainer.events.at(-1)?.type, 'done')
+  assert.ok(steps() > 3 && count('ask') > steps(), 'batches of the evaluation ask too')
+})
+
 /** Held-out accuracy one picture at a time, with no part of the trainer. */
 async function accuracy(file: string, { heldOut, image }: Awaited<ReturnType<typeof writeJob>>['job']) {
   const session = await InferenceSession.create(file)

@@ -1,0 +1,15 @@
+/** When serving has no room for training: pure. */
+
+export interface Latency {
+  /** p95 of recent run times; undefined: nothing was asked. Unit: ms. */
+  p95Ms: number | undefined
+  /** What it may be; undefined: no profile says. Unit: ms. */
+  boundMs: number | undefined
+}
+
+/** From this share of the bound on. */
+const near = 0.9
+
+export function isNearBound({ p95Ms, boundMs }: Latency): boolean {
+  return p95Ms !== undefined && boundMs !== undefined && p95Ms > boundMs * near
+}

@@ -1,0 +1,127 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { systemClock } from '../../runtime/core/clock.ts'
+import type { TrainerCommand } from '../../runtime/core/messages.ts'
+import { findPriority, type TrainerPriority, withPriority } from '../../runtime/device/priority.ts'
+import { silentLogger } from '../../runtime/observe/log.ts'
+import { createYielding, type YieldingOptions } from '../../runtime/retraining/yielding.ts'
+
+const test = suite('retraining/yielding')
+
+const calm = { queued: 0, p95Ms: undefined, boundMs: undefined }
+const none: TrainerPriority = { how: 'none', niceness: 0, switches: false }
+const open = (options: Partial<YieldingOptions>) =>
+  createYielding({
+    ...{ share: 0.05, threads: 1, priority: none, asks: false, pressure: () => calm },
+    ...{ clock: systemClock, log: silentLogger, paceMs: 5, askMs: 1 },
+    ...options,
+  })
+const until = async (met: () => boolean) => {
+  for (let tries = 0; !met(); tries += 1) {
+    assert.ok(tries < 2000, 'in time')
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+}
+
+/** A trainer that keeps what it is told. */
+function listener() {
+  const told: TrainerCommand['type'][] = []
+  return { told, pid: undefined, send: ({ type }: TrainerCommand) => void told.push(type) }
+}
+
+test('questions are answered at once while nobody waits', () => {
+  const run = open({ asks: true }).follow({ paused: () => false })
+  const trainer = listener()
+  run.attach(trainer)
+  for (let step = 0; step < 3; step += 1) run.event({ type: 'ask' })
+  assert.equal(trainer.told, ['go', 'go', 'go'])
+  run.detach()
+  assert.is(run.report.how, 'asks')
+  assert.is(run.report.bursts, 0)
+})
+
+test('while requests wait a step waits until its floor is due, and that is told', async () => {
+  let queued = 0
+  const yielding = open({ asks: true, share: 0.5, pressure: () => ({ ...calm, queued }) })
+  const run = yielding.follow({ paused: () => false })
+  const trainer = listener()
+  run.attach(trainer)
+  run.event({ type: 'ask' })
+  await new Promise(resolve => setTimeout(resolve, 20))
+  queued = 1
+  run.event({ type: 'ask' })
+  assert.equal(trainer.told, ['go'], 'the second one waits')
+  await until(() => trainer.told.length === 2)
+  run.detach()
+  assert.is(run.report.bursts, 1)
+  assert.ok(run.report.waitedMs >= 19, `as long as the step took: ${run.report.waitedMs} ms`)
+  assert.ok(run.report.share > 0.1 && run.report.share < 1, `share ${run.report.share}`)
+  assert.is(yielding.totals().bursts, 1)
+})
+
+test('a paused trainer gets no answer, and its pause is no waiting', async () => {
+  let paused = false
+  let looks = 0
+  const pressure = () => {
+    looks += 1
+    return { ...calm, queued: 1 }
+  }
+  const run = open({ asks: true, share: 0.001, pressure }).follow({ paused: () => paused })
+  const trainer = listener()
+  run.attach(trainer)
+  run.event({ type: 'ask' })
+  run.event({ type: 'ask' })
+  await until(() => looks > 3)
+  paused = true
+  const { waitedMs } = run.report
+  await new Promise(resolve => setTimeout(resolve, 50))
+  assert.is(run.report.waitedMs, waitedMs, 'the pause is not counted')
+  assert.equal(trainer.told, ['go'])
+  run.detach()
+})
+
+const priority = findPriority({ share: 0.5, contenders: 1 })
+if (!priority.switches) console.log('skipped: this user may not raise a process out of the idle class')
+
+;(priority.switches ? test : test.skip)(
+  'a trainer that starves in the idle class is raised to the normal one',
+  async () => {
+    const { command, args } = withPriority(
+      {
+        command: process.execPath,
+        args: ['-e', "process.stdout.write('up'); setTimeout(() => { for (;;); })"],
+      },
+      priority,
+    )
+    const trainer = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    await once(trainer.stdout, 'data')
+    const policy = () => {
+      const stat = readFileSync(`/proc/${trainer.pid}/stat`, 'utf8')
+      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[41 - 3])
+    }
+    assert.is(policy(), 5)
+    // One thread can never get half of what 64 would.
+    const run = open({ priority, share: 0.5, threads: 64 }).follow({ paused: () => false })
+    run.attach({ pid: trainer.pid, send: () => {} })
+    await until(() => policy() === 0)
+    run.detach()
+    assert.is(run.report.bursts, 1)
+    assert.is(run.report.how, 'idle-class-with-bursts')
+    assert.is(run.report.note, null)
+    trainer.kill('SIGKILL')
+    await once(trainer, 'close')
+  },
+)
+
+test('where the floor cannot be kept by bursts, the report says what is done instead', () => {
+  const noteOf = (priority: TrainerPriority, share = 0.05) =>
+    open({ priority, share }).follow({ paused: () => false }).report.note
+  assert.match(noteOf({ how: 'nice', niceness: 11, switches: false }) ?? '', 'RLIMIT_NICE of 9')
+  assert.match(noteOf({ how: 'idle-class', niceness: 0, switches: false }) ?? '', 'starve')
+  assert.is(noteOf({ how: 'idle-class', niceness: 0, switches: false }, 0), null)
+})
+
+test.run()
