@@ -119,6 +119,15 @@ const optimizerSchema = z.discriminatedUnion('kind', [
 ])
 
 const share = z.number().min(-1).max(1)
+const part = z.number().min(0).max(1)
+const augmentationSchema = z.strictObject({
+  flip: z.boolean().optional(),
+  crop: z.number().min(0).max(0.9).optional(),
+  color: z.number().min(0).max(1).optional(),
+  exposure: z.number().min(0).max(8).optional(),
+  blur: z.number().min(0).max(32).optional(),
+  noise: z.number().min(0).max(1).optional(),
+})
 /** Fills in every default of a retraining. */
 export const retrainingDefinitionSchema = z.strictObject({
   model: z.string().regex(modelNamePattern),
@@ -156,6 +165,13 @@ export const retrainingDefinitionSchema = z.strictObject({
   averaging: z.number().min(0).lt(1).optional(),
   batchNormalization: z.enum(['frozen', 'batch']).default('frozen'),
   epochs: z.int().min(1).max(10_000).default(8),
+  patience: z.int().min(0).default(3),
+  warmUp: part.default(0.05),
+  finalRate: part.default(0.1),
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+  classWeights: z.union([z.literal('balanced'), z.record(z.string(), z.number().positive())]).optional(),
+  augment: augmentationSchema.optional(),
+  checkpointSteps: z.int().min(1).default(20),
   batchSize: z.int().min(1).max(1024).default(16),
   reference: z.string().min(1).optional(),
   replay: z.number().min(0).max(100).default(1),
@@ -163,6 +179,8 @@ export const retrainingDefinitionSchema = z.strictObject({
     .strictObject({
       minGain: share.default(0),
       maxForgetting: share.default(0.02),
+      significance: z.number().min(0).max(1).default(0.05),
+      maxSlowdown: z.number().min(0).default(0.1),
       minSamples: z.int().min(1).default(20),
     })
     .prefault({}),
@@ -208,6 +226,13 @@ export function checkRetraining(name: string, value: unknown): CheckedRetraining
   const result = retrainingDefinitionSchema.safeParse(value as RetrainingDefinition)
   if (!result.success) {
     throw new CorunError('invalid-definition', `retraining of "${name}": ${issuesText(result.error)}`)
+  }
+  const { classWeights, loss } = result.data
+  if (classWeights !== undefined && loss !== 'softmax-cross-entropy') {
+    throw new CorunError(
+      'invalid-definition',
+      `retraining of "${name}": classWeights goes with softmax-cross-entropy, and the loss is ${loss}`,
+    )
   }
   return result.data
 }

@@ -286,6 +286,25 @@ export type Trainable = 'head' | { lastBlocks: number } | 'all' | ((parameterNam
  */
 export type Loss = 'softmax-cross-entropy' | 'binary-cross-entropy' | 'mean-squared-error'
 
+/**
+ * How pictures are varied while a model learns from them; each is drawn anew in every epoch. All are off by default, since
+ * each may change what a picture shows: a mirrored arrow points the other way, and colour may be what a label says.
+ */
+export interface Augmentation {
+  /** Mirrors every other picture, left to right. */
+  flip?: boolean | undefined
+  /** Up to this share of the sides is cut off, and the rest enlarged: 0.2 leaves 80 to 100 %. */
+  crop?: number | undefined
+  /** Each channel's light changes by up to this share: 0.2 gives gains of 0.8 to 1.2. */
+  color?: number | undefined
+  /** Exposure changes by up to so many stops: 1 gives half to double the light. */
+  exposure?: number | undefined
+  /** Blur with a Gaussian of up to this deviation. Unit: pixels of the tensor. */
+  blur?: number | undefined
+  /** Normal noise of up to this deviation, on light from 0 to 1. */
+  noise?: number | undefined
+}
+
 export interface RetrainingDefinition {
   /** Which of this function's models. */
   model: string
@@ -315,8 +334,26 @@ export interface RetrainingDefinition {
    * model's follow; for pictures unlike those it has learned from, in batches of 16 and more. Default `frozen`.
    */
   batchNormalization?: 'frozen' | 'batch'
-  /** Passes over the samples. Default 8. */
+  /** Passes over the samples, at most. Default 8. */
   epochs?: number
+  /**
+   * Training ends when so many epochs have not lowered the loss on the validation samples, and the weights of the best
+   * epoch are kept. 0: never before the last one. With fewer than 5 validation samples there is no judging: all epochs are
+   * trained, and the last weights are kept. Default 3.
+   */
+  patience?: number
+  /** Share of all steps in which the learning rate rises to its peak. Default 0.05. */
+  warmUp?: number
+  /** Where half a cosine takes the learning rate from its peak to the last step, as a share of it. Default 0.1. */
+  finalRate?: number
+  /** Share of each target that goes to all labels alike. Default 0. */
+  labelSmoothing?: number
+  /** How much pictures of a label count: `balanced` makes all labels count the same. Default: 1 each. */
+  classWeights?: 'balanced' | Readonly<Record<string, number>>
+  /** Variations of the pictures that teach. Default: none. */
+  augment?: Augmentation
+  /** A run that is interrupted goes on where it last was at a multiple of so many steps. Default 20. */
+  checkpointSteps?: number
   /** Images a step. Default 16. */
   batchSize?: number
   /** A folder of pictures, one folder a label, that the model must not forget. Relative to the function. */
@@ -329,10 +366,17 @@ export interface RetrainingDefinition {
     minGain?: number
     /** Accuracy that it may lose on held-out reference pictures. Default 0.02. */
     maxForgetting?: number
+    /**
+     * How likely the gain may be chance: the largest p of McNemar's one-sided test on the held-out samples, mid-p. Asked
+     * only with a `minGain` of 0 and above; 1 asks for nothing. Default 0.05.
+     */
+    significance?: number
+    /** Share by which the candidate may take longer than the current version for one picture. Default 0.1. */
+    maxSlowdown?: number
     /** Fewer new training samples end the run before it trains. Default 20. */
     minSamples?: number
   }
-  /** Seed of shuffling. Default 1. */
+  /** Seed of everything drawn by chance: the same seed gives the same weights on a CPU. Default 1. */
   seed?: number
 }
 

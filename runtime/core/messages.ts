@@ -124,6 +124,22 @@ export type LabelledFile = z.output<typeof labelledFileSchema>
 export const evaluationSchema = z.object({ accuracy: z.number().nullable(), count: z.int() })
 export type Evaluation = z.output<typeof evaluationSchema>
 
+/** Pictures on which a second model does better than a first, worse, and as well. */
+export const comparisonSchema = z.object({ better: z.int(), worse: z.int(), equal: z.int() })
+export type Comparison = z.output<typeof comparisonSchema>
+
+/** What two models take for one picture in warm sessions, in turns. */
+export const latencySchema = z.object({
+  /** Medians of the best round. Unit: ms. */
+  beforeMs: z.number(),
+  afterMs: z.number(),
+  /** after / before. */
+  ratio: z.number(),
+  /** Rounds that it took. */
+  rounds: z.int(),
+})
+export type Latency = z.output<typeof latencySchema>
+
 export const trainerJobSchema = z.object({
   runId: z.string(),
   function: z.string(),
@@ -147,8 +163,14 @@ export const trainerJobSchema = z.object({
   /** Samples that only judge. */
   heldOut: z.array(labelledFileSchema),
   referenceHeldOut: z.array(labelledFileSchema),
+  /** Versions with the same classes that served before: one that fits the new samples is the candidate. */
+  earlier: z
+    .array(z.object({ sha256: z.string(), file: z.string(), labels: z.array(z.string()) }))
+    .optional(),
   /** Where the candidate is written. */
   candidateFile: z.string(),
+  /** Where the training keeps what it needs to go on after an interruption; it cannot when left out. */
+  checkpointFolder: z.string().optional(),
   provider: z.string(),
   threads: z.int().min(1),
   /** What the trainer may take of memory; no bound when left out. */
@@ -166,18 +188,34 @@ export const trainerJobSchema = z.object({
 })
 export type TrainerJob = z.output<typeof trainerJobSchema>
 
+/** One epoch of a run's curves. */
+export const epochSchema = z.object({
+  /** From 1. */
+  epoch: z.int(),
+  /** Mean training loss. */
+  loss: z.number(),
+  /** What its steps took, without waiting. */
+  seconds: z.number(),
+  /** After it, on the validation samples; null where there are too few. */
+  validation: z.object({ loss: z.number(), accuracy: z.number(), count: z.int() }).nullable(),
+})
+
 /** `go` answers an `ask`. */
 export const trainerCommandSchema = z.object({ type: z.enum(['pause', 'resume', 'stop', 'go']) })
 export type TrainerCommand = z.output<typeof trainerCommandSchema>
 
 /** What the trainer process says. It ends by itself after `measured`, `done`, `stopped` or `failed`. */
 export const trainerEventSchema = z.discriminatedUnion('type', [
-  /** `microBatch`: pictures at once; a step is made of as many as the batch needs. */
+  /**
+   * `microBatch`: pictures at once; a step is made of as many as the batch needs. `resumedAt`: the steps that an
+   * interrupted process had made and that are not made again.
+   */
   z.object({
     type: z.literal('ready'),
     parameters: z.int(),
     stepsPerEpoch: z.int(),
     microBatch: z.int(),
+    resumedAt: z.int().optional(),
   }),
   z.object({
     type: z.literal('progress'),
@@ -189,6 +227,10 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     /** Mean over the steps since the last report. */
     stepMs: z.number(),
   }),
+  /** An epoch is over; where a training goes on, those before are told again. */
+  z.object({ type: z.literal('epoch'), epochs: z.int(), ...epochSchema.shape }),
+  /** From now on an interrupted training goes on after `step` steps. */
+  z.object({ type: z.literal('checkpoint'), step: z.int() }),
   /** The next step waits for `go`. */
   z.object({ type: z.literal('ask') }),
   z.object({ type: z.literal('measured'), peakMemoryBytes: z.int() }),
@@ -196,12 +238,18 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('done'),
     candidateFile: z.string(),
+    /** Content hash of the version that the candidate is, where one that served before fits. */
+    earlier: z.string().optional(),
     /** Mean training loss of each epoch. */
     losses: z.array(z.number()),
     epochSeconds: z.array(z.number()),
+    /** Whose weights the candidate has; null where nothing told epochs apart. */
+    bestEpoch: z.int().nullable(),
     peakMemoryBytes: z.int(),
     before: z.object({ heldOut: evaluationSchema, reference: evaluationSchema }),
     after: z.object({ heldOut: evaluationSchema, reference: evaluationSchema }),
+    comparison: z.object({ heldOut: comparisonSchema, reference: comparisonSchema }),
+    latency: latencySchema,
   }),
   z.object({ type: z.literal('stopped') }),
   z.object({ type: z.literal('failed'), error: z.custom<SerializedError>() }),

@@ -2,22 +2,22 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { AccumulatingStep } from '../autodiff/index.ts'
 import type { Batch } from './batch.ts'
-import { type Loop, roundsFor, zeros } from './rounds.ts'
-import { finiteLoss, type StepRunner } from './step-runner.ts'
+import { roundsFor, zeros } from './rounds.ts'
+import { finiteLoss, loopsOf, type RunnerState, type StepRunner } from './step-runner.ts'
 
-/** `parameters`: a tensor a slot, those of `apply` before the statistics. */
+/** `parameters`: a tensor a slot, those of `apply` before the statistics; `from`: where a runner of the same step was. */
 export async function createAccumulatingRunner(
   { accumulate, apply, batchSize, classes }: AccumulatingStep,
   parameters: readonly Float32Array[],
   imageDims: readonly number[],
   options: InferenceSession.SessionOptions,
+  from?: RunnerState,
 ): Promise<StepRunner> {
-  const loops = apply.slots.flatMap((slot, index): Loop[] => [
-    { ...slot, data: parameters[index] ?? zeros(slot.dims) },
-    ...slot.state.map(loop => ({ ...loop, data: zeros(loop.dims) })),
-  ])
-  const statistics = accumulate.statistics.map(
-    (slot, index): Loop => ({ ...slot, data: parameters[apply.slots.length + index] ?? zeros(slot.dims) }),
+  const loops = loopsOf(apply.slots, parameters, from?.tensors)
+  const statistics = loopsOf(
+    accumulate.statistics,
+    parameters.slice(apply.slots.length),
+    from?.tensors.slice(loops.length),
   )
   const rounds = roundsFor(loops, options)
   const running = roundsFor(statistics, options)
@@ -27,7 +27,7 @@ export async function createAccumulatingRunner(
   const noSums = Object.fromEntries(
     accumulate.sums.map(({ input, dims }) => [input, new Tensor('float32', zeros(dims), [...dims])]),
   )
-  let steps = 0
+  let steps = from?.steps ?? 0
 
   const addGradients = async (part: Batch, sums: Record<string, Tensor>) => {
     const { inputs, outputs } = accumulate
@@ -82,6 +82,10 @@ export async function createAccumulatingRunner(
     async parameters() {
       const learned = await rounds.read(apply.slots.map(({ input, average }) => average?.input ?? input))
       return [...learned, ...(await running.read(accumulate.statistics.map(({ input }) => input)))]
+    },
+    async state() {
+      const learned = await rounds.read(loops.map(({ input }) => input))
+      return { steps, tensors: [...learned, ...(await running.read(statistics.map(({ input }) => input)))] }
     },
     async close() {
       rounds.close()

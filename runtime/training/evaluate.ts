@@ -1,9 +1,9 @@
-/** Accuracy of plain models, as they would serve, on pictures that were never trained on. */
+/** How well plain models, as they would serve, do on pictures that were never trained on. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import type { Evaluation, TrainerJob } from '../core/messages.ts'
+import type { TrainerJob } from '../core/messages.ts'
 import type { Control } from './control.ts'
 import type { Dataset } from './dataset.ts'
-import type { Scorer } from './score.ts'
+import type { Score, Scorer } from './score.ts'
 import { sessionOptions } from './session-options.ts'
 
 export interface EvaluationOptions {
@@ -17,28 +17,38 @@ export interface EvaluationOptions {
 }
 
 /**
- * Evaluates the model in `file`, whose outputs are `labels`, on each of the data sets, whose targets are those of the
+ * Evaluates `model`, a file or its bytes, whose outputs are `labels`, on each of the data sets, whose targets are those of the
  * job's. A class that it does not know it never names. Undefined when it was stopped.
  * A model whose first dimension is fixed gets its pictures in batches of that size's only safe value, one.
  */
 export async function evaluate(
-  file: string,
+  model: string | Uint8Array,
   datasets: readonly Dataset[],
   labels: readonly string[],
   options: EvaluationOptions,
-): Promise<Evaluation[] | undefined> {
-  const session = await InferenceSession.create(file, sessionOptions(options.job))
+): Promise<Score[] | undefined> {
+  const session = await createSession(model, sessionOptions(options.job))
   try {
-    const evaluations: Evaluation[] = []
+    const evaluations: Score[] = []
     for (const dataset of datasets) {
       const scorer = options.scorer()
       if (!(await score(session, dataset, labels, scorer, options))) return undefined
-      evaluations.push({ accuracy: scorer.accuracy(), count: dataset.length })
+      evaluations.push(scorer.result())
     }
     return evaluations
   } finally {
     await session.release()
   }
+}
+
+/** The engine has a function for each of the two. */
+export function createSession(
+  model: string | Uint8Array,
+  options: InferenceSession.SessionOptions,
+): Promise<InferenceSession> {
+  return typeof model === 'string'
+    ? InferenceSession.create(model, options)
+    : InferenceSession.create(model, options)
 }
 
 /** False when it was stopped. */

@@ -35,7 +35,8 @@ export interface PlannedStep<Step = TrainingStep | AccumulatingStep> {
 type StepRecipe = Pick<
   CheckedRetraining,
   'trainable' | 'batchSize' | 'optimizer' | 'loss' | 'clipNorm' | 'averaging' | 'batchNormalization'
->
+> &
+  Partial<Pick<CheckedRetraining, 'augment'>>
 
 /**
  * @param dims channels, height and width of a picture
@@ -82,7 +83,8 @@ export async function makeStep(
     ...(await layoutFor(provider)),
   }
   const build = microBatch < recipe.batchSize ? buildAccumulatingStep : buildTrainingStep
-  const border = splitAtFrozenBorder(simplified)
+  // A picture that is drawn anew in every epoch has no features that could be kept.
+  const border = recipe.augment === undefined ? splitAtFrozenBorder(simplified) : undefined
   if (border === undefined) return { step: build(simplified, options) }
   return {
     step: build(border.rest, options),

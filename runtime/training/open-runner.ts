@@ -9,7 +9,7 @@ import { createAccumulatingRunner } from './accumulating-runner.ts'
 import { chooseMicroBatch } from './choose-micro-batch.ts'
 import { type FrozenPart, makeStep } from './make-step.ts'
 import { sessionOptions } from './session-options.ts'
-import { createStepRunner, type StepRunner } from './step-runner.ts'
+import { createStepRunner, type RunnerState, type StepRunner } from './step-runner.ts'
 import { slotData } from './weights.ts'
 
 type SessionJob = Pick<TrainerJob, 'provider' | 'threads'>
@@ -20,12 +20,13 @@ export function openRunner(
   graph: Graph,
   dims: readonly number[],
   job: SessionJob,
+  from?: RunnerState,
 ): Promise<StepRunner> {
   const weights = slotData(step, graph)
   const options = sessionOptions(job)
   return 'accumulate' in step
-    ? createAccumulatingRunner(step, weights, dims, options)
-    : createStepRunner(step, weights, dims, options)
+    ? createAccumulatingRunner(step, weights, dims, options, from)
+    : createStepRunner(step, weights, dims, options, from)
 }
 
 /**

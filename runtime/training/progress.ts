@@ -1,4 +1,5 @@
 /** What is said of a running training: not more often than people look, and the mean loss of each epoch. */
+import { z } from 'zod'
 import type { TrainerEvent } from '../core/messages.ts'
 
 export interface Step {
@@ -12,35 +13,49 @@ export interface Step {
   ms: number
 }
 
+export const progressStateSchema = z.object({
+  /** Steps and their sums of each epoch that has begun. */
+  epochs: z.array(z.object({ steps: z.int(), loss: z.number(), ms: z.number() })),
+})
+export type ProgressState = z.output<typeof progressStateSchema>
+
 export interface Progress {
   step(step: Step): void
   /** Mean loss of each epoch. */
   readonly losses: number[]
+  /** What the steps of each epoch took. */
+  readonly epochSeconds: number[]
+  /** A copy: what another progress begins with to go on here. */
+  state(): ProgressState
 }
 
 /** `intervalMs`: least time between two reports; the last step is always reported. */
 export function createProgress(
   say: (event: TrainerEvent) => unknown,
-  { intervalMs, now }: { intervalMs: number; now: () => number },
+  { intervalMs, now, from }: { intervalMs: number; now: () => number; from?: ProgressState | undefined },
 ): Progress {
-  const losses: number[] = []
-  let inEpoch: { epoch: number; sum: number; count: number } | undefined
+  const epochs = structuredClone(from?.epochs ?? [])
   let unreported = { ms: 0, count: 0 }
   let reportedAt = Number.NEGATIVE_INFINITY
   return {
-    losses,
-    step({ epoch, epochs, step, steps, loss, ms }) {
-      if (inEpoch?.epoch !== epoch) inEpoch = { epoch, sum: 0, count: 0 }
-      inEpoch.sum += loss
-      inEpoch.count += 1
-      losses[epoch - 1] = inEpoch.sum / inEpoch.count
+    get losses() {
+      return epochs.map(({ loss, steps }) => loss / steps)
+    },
+    get epochSeconds() {
+      return epochs.map(({ ms }) => ms / 1000)
+    },
+    state: () => ({ epochs: structuredClone(epochs) }),
+    step({ epoch, epochs: allEpochs, step, steps, loss, ms }) {
+      const sums = epochs[epoch - 1] ?? { steps: 0, loss: 0, ms: 0 }
+      epochs[epoch - 1] = { steps: sums.steps + 1, loss: sums.loss + loss, ms: sums.ms + ms }
       unreported = { ms: unreported.ms + ms, count: unreported.count + 1 }
       const last = step === steps
       if (!last && now() - reportedAt < intervalMs) return
       reportedAt = now()
       const stepMs = unreported.ms / unreported.count
       unreported = { ms: 0, count: 0 }
-      void say({ type: 'progress', epoch, epochs, step, steps, loss: inEpoch.sum / inEpoch.count, stepMs })
+      const mean = (sums.loss + loss) / (sums.steps + 1)
+      void say({ type: 'progress', epoch, epochs: allEpochs, step, steps, loss: mean, stepMs })
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Runs a training step again and again: what a run gives for parameters and optimizer state is what the next takes. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import type { TrainingStep } from '../autodiff/index.ts'
+import type { Slot, TrainingStep } from '../autodiff/index.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Batch } from './batch.ts'
 import { type Loop, roundsFor, zeros } from './rounds.ts'
@@ -10,25 +10,32 @@ export interface StepRunner {
   run(batch: Batch, learningRate: number): Promise<number>
   /** What training has made of the parameters, a tensor a slot: their averages, where the step keeps some. */
   parameters(): Promise<Float32Array[]>
+  /** All that the next step depends on. The tensors are the runner's own until then. */
+  state(): Promise<RunnerState>
   close(): Promise<void>
 }
 
-/** `parameters`: a tensor a slot. They stay on the device between steps where that is WebGPU's. */
+/** Each slot's parameters and then its optimizer's state, slot by slot; the same for a step whole and in parts. */
+export interface RunnerState {
+  /** That have been made. */
+  steps: number
+  tensors: Float32Array[]
+}
+
+/** `parameters`: a tensor a slot, to begin with; `from`: where a runner of the same step was. They stay on the device between steps where that is WebGPU's. */
 export async function createStepRunner(
   step: TrainingStep,
   parameters: readonly Float32Array[],
   imageDims: readonly number[],
   options: InferenceSession.SessionOptions,
+  from?: RunnerState,
 ): Promise<StepRunner> {
-  const loops = step.slots.flatMap((slot, index): Loop[] => [
-    { ...slot, data: parameters[index] ?? zeros(slot.dims) },
-    ...slot.state.map(loop => ({ ...loop, data: zeros(loop.dims) })),
-  ])
+  const loops = loopsOf(step.slots, parameters, from?.tensors)
   const rounds = roundsFor(loops, options)
   const session = await InferenceSession.create(step.model, { ...options, ...rounds.options })
   const { inputs, outputs, batchSize, classes } = step
   const scalar = (value: number) => new Tensor('float32', Float32Array.of(value), [])
-  let steps = 0
+  let steps = from?.steps ?? 0
   return {
     async run({ images, targets, weights }, learningRate) {
       const feeds: Record<string, Tensor> = {
@@ -46,11 +53,29 @@ export async function createStepRunner(
       return loss
     },
     parameters: () => rounds.read(step.slots.map(({ input, average }) => average?.input ?? input)),
+    async state() {
+      return { steps, tensors: await rounds.read(loops.map(({ input }) => input)) }
+    },
     async close() {
       rounds.close()
       await session.release()
     },
   }
+}
+
+/** What goes round in a runner: with `state`, as it was in another one, else `parameters` and zeros. */
+export function loopsOf(
+  slots: readonly Slot[],
+  parameters: readonly Float32Array[],
+  state?: readonly Float32Array[],
+): Loop[] {
+  const loops = slots.flatMap((slot, index): Loop[] => [
+    { ...slot, data: parameters[index] ?? zeros(slot.dims) },
+    ...slot.state.map(loop => ({ ...loop, data: zeros(loop.dims) })),
+  ])
+  return state === undefined
+    ? loops
+    : loops.map((loop, index) => ({ ...loop, data: state[index]?.slice() ?? loop.data }))
 }
 
 /** `loss`, after `steps` good steps. Throws `trainer-failed` when it is no number any more. */

@@ -1,31 +1,29 @@
-/** A training from job to candidate: data, steps, evaluation of both versions. Says what happens; decides nothing. */
+/** A training from job to candidate: what is learned, from what, and how both versions do. Says what happens; decides nothing. */
 import { readFile } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { lastOperator } from '../autodiff/index.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import { expectedLabel, targetsOf } from '../core/labels.ts'
-import type { Evaluation, LabelledFile, TrainerEvent, TrainerJob } from '../core/messages.ts'
+import type { LabelledFile, TrainerEvent, TrainerJob } from '../core/messages.ts'
 import { prepareImage } from '../images/prepare-image.ts'
-import { readGraph, replaceWeights, resizeHead, selectParameters } from '../onnx/index.ts'
+import { readGraph, resizeHead, selectParameters } from '../onnx/index.ts'
 import { writeDurably } from '../state/durable-file.ts'
+import { augmented } from './augment.ts'
 import type { Control } from './control.ts'
 import { createDataset } from './dataset.ts'
-import { type EpochShape, stepsPerEpoch } from './epoch-plan.ts'
-import { evaluate } from './evaluate.ts'
-import { cacheFeatures } from './feature-cache.ts'
-import { makeStep } from './make-step.ts'
-import { microBatchFor, openRunner } from './open-runner.ts'
-import { createProgress } from './progress.ts'
-import { runEpochs } from './run-epochs.ts'
-import { createScorer } from './score.ts'
-import { sessionOptions } from './session-options.ts'
-import { weightsOf } from './weights.ts'
+import { findFitting } from './earlier-versions.ts'
+import { leastValidation } from './early-stopping.ts'
+import { type EvaluationOptions, evaluate } from './evaluate.ts'
+import { type Contestant, judge } from './judge.ts'
+import { type Learned, learn } from './learn.ts'
+import { classWeights, smoothTargets } from './sample-weights.ts'
+import { type Activation, createScorer } from './score.ts'
 
 /** Decoded pictures that are kept between epochs: some 2,300 of 3 x 48 x 192. */
 const cacheBytes = 256 * 2 ** 20
-/** Of reports for people; a loop is measured by its steps, so it tells every one. */
-const progressIntervalMs = 250
+/** More say little more about an epoch, or about an earlier version, and cost as much as a step each. */
+const mostPicturesToTry = 256
 
 export interface TrainContext {
   say(event: TrainerEvent): Promise<void>
@@ -40,82 +38,94 @@ export async function train(
   const { width, height, channels } = job.image
   const dims = [channels === 'gray' ? 1 : 3, height, width]
   const { original, recipe } = await startOf(job, definition)
-  const microBatch = await microBatchFor(original, job, recipe, dims)
-  const { step, frozen } = await makeStep(original, job, recipe, dims, microBatch)
-  const datasetOf = (files: readonly LabelledFile[], bytes: number) =>
-    createDataset(files, {
-      prepare: file => preparePicture(file, job),
-      read: label => readLabel(label, job, recipe),
-      cacheBytes: bytes,
-    })
-  const pictures = datasetOf([...job.training, ...job.replay], cacheBytes)
-  const shape: EpochShape = {
-    samples: job.training.length,
-    replayPool: job.replay.length,
-    replay: recipe.replay,
+  const datasets = datasetsOf(job, recipe)
+  const activation = activationOf(original, job)
+  const options: EvaluationOptions = {
+    job,
+    dims,
     batchSize: recipe.batchSize,
+    scorer: () => createScorer(recipe.loss, activation),
+    control,
   }
-  const count = step.parameters.reduce((sum, parameter) => sum + sizeOf(parameter.dims), 0)
-  await say({ type: 'ready', parameters: count, stepsPerEpoch: stepsPerEpoch(shape), microBatch })
+  const { significance, maxSlowdown } = recipe.accept
 
-  const features =
-    frozen &&
-    (await cacheFeatures(pictures, frozen, {
-      file: `${job.candidateFile}.features`,
-      pictureDims: dims,
-      session: sessionOptions(job),
-      control,
-    }))
-  if (frozen !== undefined && features === undefined) return { type: 'stopped' }
-  const stepDims = frozen?.dims.slice(1) ?? dims
-  const runner = await openRunner(step, readGraph(original), stepDims, job)
-  const progress = createProgress(say, {
-    intervalMs: job.loop ? 0 : progressIntervalMs,
-    now: () => performance.now(),
-  })
-  let trained: Map<string, Float32Array>
-  let epochSeconds: number[]
-  try {
-    const epochs = await runEpochs({
-      runner,
-      dataset: features?.dataset ?? pictures,
-      shape,
+  const fitting = await findFitting({ job, significance }, datasets.trial(), options)
+  if (fitting === 'stopped') return { type: 'stopped' }
+  let candidate: Contestant
+  let learned: Omit<Learned, 'candidate'> = { losses: [], epochSeconds: [], bestEpoch: null }
+  if (fitting !== undefined) candidate = fitting
+  else {
+    const validation = datasets.validation()
+    const found = await learn({
+      job,
       recipe,
-      progress,
+      original,
+      dims,
+      pictures: datasets.teaching(),
+      ...(validation.length < leastValidation
+        ? {}
+        : { validate: async model => (await evaluate(model, [validation], job.labels, options))?.[0] }),
+      say,
       control,
-      step,
-      dims: stepDims,
-      loop: job.loop,
     })
-    if (epochs === undefined) return { type: 'stopped' }
-    epochSeconds = epochs
-    trained = weightsOf(step, await runner.parameters())
-  } finally {
-    await runner.close()
-    await features?.close()
+    if (found === undefined) return { type: 'stopped' }
+    const { candidate: bytes, ...rest } = found
+    await writeDurably(job.candidateFile, bytes)
+    candidate = { file: job.candidateFile, labels: job.labels }
+    learned = rest
   }
-  await writeDurably(job.candidateFile, replaceWeights(original, trained))
 
   await say({ type: 'evaluating' })
-  // Both versions see the same pictures: decoded once.
-  const judges = [datasetOf(job.heldOut, cacheBytes / 2), datasetOf(job.referenceHeldOut, cacheBytes / 2)]
-  // A model that ends in a sigmoid gives probabilities, another the scores before it.
-  const threshold = lastOperator(readGraph(original), job.model.outputName) === 'Sigmoid' ? 0.5 : 0
-  const scorer = () => createScorer(recipe.loss, threshold)
-  const options = { job, dims, batchSize: recipe.batchSize, scorer, control }
-  const before = measured(await evaluate(job.model.file, judges, job.model.labels, options))
-  const after = before && measured(await evaluate(job.candidateFile, judges, job.labels, options))
-  if (before === undefined || after === undefined) return { type: 'stopped' }
+  const current = { file: job.model.file, labels: job.model.labels }
+  const judgement = await judge(current, candidate, datasets.judging(), { ...options, maxSlowdown })
+  if (judgement === undefined) return { type: 'stopped' }
   return {
     type: 'done',
-    candidateFile: job.candidateFile,
-    losses: progress.losses,
-    epochSeconds,
+    candidateFile: candidate.file,
+    ...(fitting === undefined ? {} : { earlier: fitting.sha256 }),
+    ...learned,
     // The kernel counts in KiB.
     peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
-    before,
-    after,
+    ...judgement,
   }
+}
+
+/** Pictures by their use; those that are used together stay decoded as far as memory is set aside for them. */
+function datasetsOf(job: TrainerJob, recipe: CheckedRetraining) {
+  const prepare = (file: string) => preparePicture(file, job)
+  const read = (label: string) => readLabel(label, job, recipe)
+  const plain = (files: readonly LabelledFile[], bytes: number) =>
+    createDataset(files, { prepare, read, cacheBytes: bytes })
+  return {
+    teaching() {
+      const pictures = createDataset([...job.training, ...job.replay], {
+        prepare,
+        read: label => smoothTargets(read(label), recipe.labelSmoothing, recipe.loss),
+        weigh: classWeights(recipe.classWeights, job, job.labels, recipe.replay),
+        cacheBytes,
+      })
+      const { augment, seed } = recipe
+      return augment ? augmented(pictures, augment, { shape: job.image, seed }) : pictures
+    },
+    validation: () => plain(job.validation.slice(0, mostPicturesToTry), cacheBytes / 4),
+    /** New samples that do not judge in the end. */
+    trial: () =>
+      plain(
+        job.earlier?.length ? [...job.validation, ...job.training].slice(0, mostPicturesToTry) : [],
+        cacheBytes / 4,
+      ),
+    // Both versions see the same pictures: decoded once.
+    judging: () => ({
+      heldOut: plain(job.heldOut, cacheBytes / 2),
+      reference: plain(job.referenceHeldOut, cacheBytes / 2),
+    }),
+  }
+}
+
+/** A model that ends in an activation of the loss's own gives probabilities, another the scores before it. */
+function activationOf(model: Uint8Array, { model: { outputName } }: TrainerJob): Activation {
+  const last = lastOperator(readGraph(model), outputName)
+  return last === 'Softmax' || last === 'Sigmoid' ? last : undefined
 }
 
 async function preparePicture(file: string, { image }: TrainerJob): Promise<Float32Array> {
@@ -155,11 +165,4 @@ function readLabel(label: string, { labels }: TrainerJob, { loss }: CheckedRetra
     'trainer-failed',
     `label "${label}" does not fit; expected ${expectedLabel(loss, labels)}`,
   )
-}
-
-const sizeOf = (dims: readonly number[]) => dims.reduce((product, dim) => product * dim, 1)
-
-function measured(evaluations: Evaluation[] | undefined) {
-  const [heldOut, reference] = evaluations ?? []
-  return heldOut && reference ? { heldOut, reference } : undefined
 }

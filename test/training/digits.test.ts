@@ -50,7 +50,8 @@ async function train(network: Uint8Array, digits: readonly Digit[]): Promise<Uin
     { optimizer: { kind: 'adam' } },
   )
   const runner = await createStepRunner(step, slotData(step, readGraph(network)), DIGIT_DIMS, options)
-  const dataset = { length: digits.length, get: async (index: number) => pictureOf(digitAt(digits, index)) }
+  const picture = (index: number) => pictureOf(digitAt(digits, index))
+  const dataset = { length: digits.length, get: async (index: number) => picture(index), target: picture }
   const shape = { samples: digits.length, replayPool: 0, replay: 0, batchSize }
   const steps = EPOCHS * stepsPerEpoch(shape)
   const random = seededRandom(1)
@@ -61,7 +62,7 @@ async function train(network: Uint8Array, digits: readonly Digit[]): Promise<Uin
         classes: DIGIT_CLASSES,
         pictureLength: digitSize ** 2,
       })
-      await runner.run(batch, learningRateAt(done, { peak: 3e-3, steps }))
+      await runner.run(batch, learningRateAt(done, { peak: 3e-3, steps, warmUp: 0.05, finalRate: 0.1 }))
       done += 1
     }
   }

@@ -40,14 +40,12 @@ function randomPictures(): Dataset {
     data: Float32Array.from({ length: size }, () => random() * 2 - 1),
     targets: Float32Array.of(1 - (index % 2), index % 2),
   }))
-  return {
-    length: count,
-    async get(index) {
-      const picture = pictures[index]
-      if (picture === undefined) throw new RangeError(String(index))
-      return picture
-    },
+  const at = (index: number) => {
+    const picture = pictures[index]
+    if (picture === undefined) throw new RangeError(String(index))
+    return picture
   }
+  return { length: count, get: async index => at(index), target: at }
 }
 
 // Not Adam: it makes steps of full length out of gradients that are nothing but rounding.

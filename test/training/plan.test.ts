@@ -54,14 +54,17 @@ test('seeds from 0 up give numbers that fill the range from 0 to 1', () => {
 })
 
 test('the rate warms up, peaks once at what was asked for, and falls', () => {
-  const rates = Array.from({ length: 200 }, (_, step) => learningRateAt(step, { peak: 0.01, steps: 200 }))
+  const shape = { warmUp: 0.05, finalRate: 0.1 }
+  const rates = Array.from({ length: 200 }, (_, step) =>
+    learningRateAt(step, { peak: 0.01, steps: 200, ...shape }),
+  )
   const peak = rates.indexOf(Math.max(...rates))
   assert.ok(peak > 0 && peak < 20)
   assert.is(rates[peak], 0.01)
   assert.equal(rates.slice(0, peak), rates.slice(0, peak).sort(ascending))
   assert.equal(rates.slice(peak), rates.slice(peak).sort(ascending).reverse())
   assert.ok(rates.every(rate => rate > 0))
-  assert.ok(learningRateAt(0, { peak: 1, steps: 1 }) > 0)
+  assert.ok(learningRateAt(0, { peak: 1, steps: 1, ...shape }) > 0)
 })
 
 const files = ['a', 'b', 'c'].map(file => ({ file, label: file }))

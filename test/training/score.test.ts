@@ -86,16 +86,41 @@ const cases: [what: string, loss: Loss, rows: Row[], accuracy: number | null][] 
 
 for (const [what, loss, rows, accuracy] of cases) {
   test(`${loss}: ${what}`, () => {
-    const scorer = createScorer(loss, 0)
+    const scorer = createScorer(loss, undefined)
     for (const [outputs, targets] of rows) scorer.add(outputs, Float32Array.from(targets))
-    assert.equal(scorer.accuracy(), accuracy)
+    assert.equal(scorer.result().accuracy, accuracy)
+    assert.is(scorer.result().count, rows.length)
   })
 }
 
 test('probabilities are judged at another threshold than scores', () => {
-  const scorer = createScorer('binary-cross-entropy', 0.5)
+  const scorer = createScorer('binary-cross-entropy', 'Sigmoid')
   scorer.add([0.4, 0.6], Float32Array.of(0, 1))
-  assert.is(scorer.accuracy(), 1)
+  assert.is(scorer.result().accuracy, 1)
+  assert.ok(Math.abs((scorer.result().loss ?? 0) + Math.log(0.6)) < 1e-12)
+})
+
+for (const [what, activation, outputs, loss] of [
+  ['scores', undefined, [0, Math.log(3)], -Math.log(3 / 4)],
+  ['probabilities', 'Softmax', [0.25, 0.75], -Math.log(3 / 4)],
+  ['a class that the model does not have', undefined, [0, Number.NEGATIVE_INFINITY], -Math.log(1e-7)],
+] as const) {
+  test(`the loss of ${what} is the cross-entropy of the right label`, () => {
+    const scorer = createScorer('softmax-cross-entropy', activation)
+    scorer.add(outputs, Float32Array.of(0, 1))
+    assert.ok(Math.abs((scorer.result().loss ?? 0) - loss) < 1e-12)
+  })
+}
+
+test('pictures are scored one by one, so that two models can be compared on the same ones', () => {
+  const scorer = createScorer('softmax-cross-entropy', undefined)
+  scorer.add([2, 1], Float32Array.of(1, 0))
+  scorer.add([2, 1], Float32Array.of(0, 1))
+  assert.equal(scorer.result().scores, [1, 0])
+  const numbers = createScorer('mean-squared-error', undefined)
+  numbers.add([2], Float32Array.of(1))
+  numbers.add([2], Float32Array.of(4))
+  assert.equal(numbers.result().scores, [-1, -4])
 })
 
 test.run()
