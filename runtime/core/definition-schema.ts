@@ -182,6 +182,7 @@ export const retrainingDefinitionSchema = z.strictObject({
       significance: z.number().min(0).max(1).default(0.05),
       maxSlowdown: z.number().min(0).default(0.1),
       minSamples: z.int().min(1).default(20),
+      minNewSamples: z.int().min(0).default(10),
     })
     .prefault({}),
   seed: z.int().min(0).default(1),

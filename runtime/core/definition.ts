@@ -373,8 +373,12 @@ export interface RetrainingDefinition {
     significance?: number
     /** Share by which the candidate may take longer than the current version for one picture. Default 0.1. */
     maxSlowdown?: number
-    /** Fewer new training samples end the run before it trains. Default 20. */
+    /** Fewer training samples end the run before it trains. Default 20. */
     minSamples?: number
+    /**
+     * A run by schedule is skipped while fewer samples have come since the last one, unless the model has drifted. Default 10.
+     */
+    minNewSamples?: number
   }
   /** Seed of everything drawn by chance: the same seed gives the same weights on a CPU. Default 1. */
   seed?: number

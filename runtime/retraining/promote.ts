@@ -26,7 +26,7 @@ export async function judgeAndSwitch(
     metrics: done.after,
   })
   const { sha256 } = candidate
-  const decision = decide(done.before, done.after, accept)
+  const decision = decide(done, accept)
   const moved = () => models.get(run.model).current !== run.parent
   if (moved()) {
     decision.promote = false

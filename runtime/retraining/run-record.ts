@@ -1,6 +1,6 @@
 /** A retraining run as it is recorded and shown. */
 import { z } from 'zod'
-import { evaluationSchema } from '../core/messages.ts'
+import { comparisonSchema, epochSchema, evaluationSchema, latencySchema } from '../core/messages.ts'
 
 const metricsSchema = z.object({ heldOut: evaluationSchema, reference: evaluationSchema })
 
@@ -22,6 +22,11 @@ export const yieldReportSchema = z.object({
   note: z.string().nullable(),
 })
 export type YieldReport = z.output<typeof yieldReportSchema>
+const findingSchema = z.object({
+  check: z.enum(['gain', 'forgetting', 'latency']),
+  good: z.boolean(),
+  reason: z.string(),
+})
 
 /** Runs in one of these states are over. */
 const endStates = ['promoted', 'rejected', 'failed', 'cancelled', 'interrupted'] as const
@@ -63,10 +68,23 @@ export const runRecordSchema = z.object({
   /** Mean training loss of each epoch. */
   losses: z.array(z.number()),
   epochSeconds: z.array(z.number()),
+  /** What each epoch came to, on what it was trained on and on the validation samples. */
+  curve: z.array(epochSchema).default([]),
+  /** Whose weights the candidate has; null where nothing told epochs apart. */
+  bestEpoch: z.int().nullable().default(null),
   peakMemoryBytes: z.int().nullable(),
   before: metricsSchema.nullable(),
   after: metricsSchema.nullable(),
-  decision: z.object({ promote: z.boolean(), reasons: z.array(z.string()) }).nullable(),
+  /** Both versions, picture by picture. */
+  comparison: z.object({ heldOut: comparisonSchema, reference: comparisonSchema }).nullable().default(null),
+  latency: latencySchema.nullable().default(null),
+  decision: z
+    .object({
+      promote: z.boolean(),
+      reasons: z.array(z.string()),
+      checks: z.array(findingSchema).default([]),
+    })
+    .nullable(),
   /** Content hash of the candidate. */
   candidate: z.string().nullable(),
   relaunches: z.array(relaunchSchema).default([]),
@@ -93,6 +111,10 @@ export function newRun(fields: NewRun): RunRecord {
     peakMemoryBytes: null,
     before: null,
     after: null,
+    comparison: null,
+    latency: null,
+    curve: [],
+    bestEpoch: null,
     decision: null,
     candidate: null,
     relaunches: [],

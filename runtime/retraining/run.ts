@@ -163,11 +163,18 @@ function applyEvent(record: RunRecord, event: TrainerEvent): void {
     const { type: _, ...progress } = event
     record.progress = progress
   }
+  if (event.type === 'epoch') {
+    const { type: _, epochs: __, ...epoch } = event
+    record.curve = [...record.curve.filter(each => each.epoch < epoch.epoch), epoch]
+  }
   if (event.type === 'done') {
     record.losses = event.losses
     record.epochSeconds = event.epochSeconds
     record.peakMemoryBytes = event.peakMemoryBytes
     record.before = event.before
     record.after = event.after
+    record.bestEpoch = event.bestEpoch
+    record.comparison = event.comparison
+    record.latency = event.latency
   }
 }
