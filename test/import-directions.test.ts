@@ -28,6 +28,7 @@ const order = [
   'device',
   'observe',
   'state',
+  'importing',
   'onnx',
   'core',
 ]

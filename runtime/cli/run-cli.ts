@@ -9,6 +9,7 @@ const commands: Record<string, () => Promise<CommandDef>> = {
   profile: async () => (await import('./profile.ts')).default,
   retrain: async () => (await import('./retrain.ts')).default,
   functions: async () => (await import('./functions.ts')).default,
+  import: async () => (await import('./import.ts')).default,
   models: async () => (await import('./models.ts')).default,
   samples: async () => (await import('./samples.ts')).default,
   doctor: async () => (await import('./doctor.ts')).default,

@@ -143,6 +143,12 @@ export const errorKinds = {
     hint: 'Check that the file is a complete ONNX model that onnxruntime supports.',
   },
 
+  'unsupported-operator': {
+    status: 500,
+    title: 'Model uses operators that are not imported',
+    hint: 'Import the part before them (--outputs), or export the model as ONNX.',
+  },
+
   // What training can meet.
   'invalid-model': { status: 500, title: 'Not a valid ONNX model', hint: 'Export the model again.' },
   'not-trainable': {
