@@ -12,7 +12,11 @@ export default command({
   description: 'Turn a TensorFlow.js layers or graph model into ONNX',
   args: {
     model: { type: 'positional', description: 'Its model.json; the weights lie beside it', required: true },
-    out: { type: 'string', description: 'File to write (default: <model>.onnx beside it)', valueHint: 'file' },
+    out: {
+      type: 'string',
+      description: 'File to write (default: <model>.onnx beside it)',
+      valueHint: 'file',
+    },
     outputs: {
       type: 'string',
       description: "Layers or nodes to end at, separated by commas (default: the model's outputs)",

@@ -34,6 +34,8 @@ export const imageInputSchema = z
 const modelSpecSchema = z.object({
   path: z.string().min(1),
   labels: z.union([z.array(z.string()).min(1), z.string().min(1)]).optional(),
+  outputs: z.array(z.string().min(1)).min(1).optional(),
+  head: z.string().min(1).optional(),
 })
 export const modelNamePattern = /^[A-Za-z][A-Za-z0-9_-]{0,62}$/
 

@@ -7,8 +7,18 @@ import type { z } from 'zod'
 
 /** A model of a function: a file beside it, or a file of an npm package. */
 export interface ModelSpec {
-  /** Relative to the function's folder, or `npm:<package>/<file>`. */
+  /**
+   * Relative to the function's folder, or `npm:<package>/<file>`: an ONNX file, or a TensorFlow.js model
+   * (`model.json`), which is imported when the function is deployed.
+   */
   path: string
+  /** Layers or nodes where a TensorFlow.js model shall end. Default: its own outputs. */
+  outputs?: readonly string[]
+  /**
+   * An ONNX file whose only input takes the model's only output: a last layer that was trained on its features. Where it
+   * lies is said as in `path`. Default: none.
+   */
+  head?: string
   /** Class names in the order of the model's outputs: the list itself, or a JSON file of it. Default: none. */
   labels?: readonly string[] | string
 }

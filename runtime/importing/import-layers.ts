@@ -63,9 +63,9 @@ function importModel(
     } else {
       // A Sequential model has no references: each layer takes what the one before it gives.
       const references = referencesOf(layer)
-      const inputs = references?.map(([from, , index]) => valueAt(results, from, index)) ?? [
-        previous ?? given?.[0] ?? inputOf(importing, layer),
-      ]
+      const inputs =
+        references?.map(([from, , index]) => valueAt(results, from, index)) ??
+        firstInputs(importing, layer, previous ?? given?.[0])
       value = importLayer(importing, layer, inputs)
     }
     results.set(name, [value])
@@ -81,11 +81,21 @@ function importModel(
   return new Map([[nameOf(last), previous]])
 }
 
+/** A model that begins another has its own input. */
+function firstInputs(importing: Importing, layer: Layer, present: Value | undefined): Value[] {
+  if (present !== undefined) return [present]
+  return models.has(layer.class_name) ? [] : [inputOf(importing, layer)]
+}
+
 function importLayer(importing: Importing, layer: Layer, inputs: readonly Value[]): Value {
   const { net, weights } = importing
   const name = nameOf(layer)
   if (models.has(layer.class_name)) {
-    const [output] = importModel(importing, innerModel(layer.config), inputs).values()
+    const [output] = importModel(
+      importing,
+      innerModel(layer.config),
+      inputs.length > 0 ? inputs : undefined,
+    ).values()
     if (output === undefined) throw new CorunError('invalid-model', `model "${name}" has no output`)
     return output
   }

@@ -122,10 +122,10 @@ export function createNetwork(name: string): Network {
     return emit('Transpose', [name], { shape, layout, type, attributes }).name
   }
 
-  const port = ({ shape, layout, type }: Value, name: string) => ({
+  const port = ({ shape, type }: Value, name: string) => ({
     name,
     type,
-    dims: (layout === 'first' ? channelsFirstDims(shape) : shape).map((dim, axis) =>
+    dims: (portLayout(shape) === 'first' ? channelsFirstDims(shape) : shape).map((dim, axis) =>
       dim === null && axis === 0 ? batch : dim,
     ),
   })
@@ -136,7 +136,7 @@ export function createNetwork(name: string): Network {
         name: unique(wanted),
         shape,
         type,
-        layout: shape.length === 4 ? 'first' : 'asShaped',
+        layout: portLayout(shape),
       }
       graph.inputs.push(port(value, value.name))
       return value
@@ -152,7 +152,7 @@ export function createNetwork(name: string): Network {
     finish(outputs) {
       const wanted = [...outputs].map(([name, value]) => {
         const output = unique(`${name}/output`)
-        graph.nodes.push(createNode('Identity', [use(value, value.layout)], [output]))
+        graph.nodes.push(createNode('Identity', [use(value, portLayout(value.shape))], [output]))
         graph.outputs.push(port(value, output))
         return [name, output] as const
       })
@@ -167,6 +167,9 @@ export function createNetwork(name: string): Network {
     },
   }
 }
+
+/** What goes in and out of rank 4 has its channels first. */
+const portLayout = (shape: readonly Dim[]): Layout => (shape.length === 4 ? 'first' : 'asShaped')
 
 function namesOf({ inputs, nodes, initializers }: Graph): Set<string> {
   return new Set([

@@ -6,6 +6,7 @@ export { type ExternalFiles, embedExternalData, externalFilesOf } from './extern
 export { halfToFloat } from './float16.ts'
 export * from './graph.ts'
 export { type Activation, inspectModel, type ModelDescription, type ModelPort } from './inspect.ts'
+export { joinGraphs } from './join.ts'
 export { readGraph, writeGraph } from './model.ts'
 export { createNamer } from './names.ts'
 export { liftOpset } from './opset.ts'

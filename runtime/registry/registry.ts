@@ -77,7 +77,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const bundle = await buildModule(file, builds, name)
     const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
     if (!reply.ok) throw deserializeError(reply.error)
-    const resolved = await resolveModels(name, folder, reply.result.models, models)
+    const resolved = await resolveModels(name, folder, reply.result.models, models, join(dataDir, 'imports'))
     return {
       id: deploymentId(bundle.hash, resolved),
       function: name,

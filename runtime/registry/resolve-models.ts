@@ -8,7 +8,7 @@ import type { DeployedModel } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import { packageRoot } from '../core/package-root.ts'
 import { inspectModel } from '../onnx/index.ts'
-import { wholeModel } from './whole-model.ts'
+import { modelContent } from './model-content.ts'
 
 /** A version of a model: its content, where it lies, and its classes. */
 export interface ModelVersion {
@@ -25,19 +25,27 @@ export interface ModelSource {
 
 type ModelSpec = FunctionDescription['models'][string]
 
+/** `importsFolder` keeps models that were made from others, such as imported ones. */
 export async function resolveModels(
   name: string,
   folder: string,
   specs: Record<string, ModelSpec>,
   source: ModelSource,
+  importsFolder: string,
 ): Promise<Record<string, DeployedModel>> {
-  const resolved = Object.entries(specs).map(async ([key, spec]) => {
-    const base = modelFile(`model "${key}" of function "${name}"`, spec.path, folder)
+  const resolved = Object.entries(specs).map(async ([key, { path, head, outputs, ...spec }]) => {
+    const what = `model "${key}" of function "${name}"`
     const id = `${name}.${key}`
+    const recipe = {
+      file: modelFile(what, path, folder),
+      outputs,
+      head: head === undefined ? undefined : modelFile(`head of ${what}`, head, folder),
+    }
+    const content = await modelContent(id, recipe, importsFolder)
     // Before the store takes it: a damaged file must not become a version.
-    inspectModel(await readFile(base))
+    inspectModel(typeof content === 'string' ? await readFile(content) : content)
     const labels = await readLabels(spec.labels, folder, id)
-    return [key, await describeModel(id, await source.adopt(id, await wholeModel(base), labels))] as const
+    return [key, await describeModel(id, await source.adopt(id, content, labels))] as const
   })
   return Object.fromEntries(await Promise.all(resolved))
 }

@@ -46,7 +46,8 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
     const bundle = await buildModule(file, join(folder, 'builds'), name)
     const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
     if (!reply.ok) throw deserializeError(reply.error)
-    const models = await resolveModels(name, join(folder, name), reply.result.models, plainModels)
+    const { models: specs } = reply.result
+    const models = await resolveModels(name, join(folder, name), specs, plainModels, join(folder, 'imports'))
     const id = deploymentId(bundle.hash, models)
     return {
       id,
