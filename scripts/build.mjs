@@ -14,6 +14,7 @@ const entries = {
   trainer: 'runtime/training/trainer.ts',
   probe: 'runtime/profiling/probe.ts',
   demo: 'scripts/demo/demo.ts',
+  'bare-loop': 'scripts/bench/corun/bare-loop.ts',
 }
 
 const result = await build({

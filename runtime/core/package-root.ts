@@ -22,6 +22,8 @@ export const packageVersion: string = JSON.parse(
 ).version
 
 /** Absolute path of a built entry: those of threads and child processes are plain JavaScript (scripts/build.mjs). */
-export function builtEntry(name: 'main' | 'worker' | 'trainer' | 'probe' | 'index' | 'demo'): string {
+export function builtEntry(
+  name: 'main' | 'worker' | 'trainer' | 'probe' | 'index' | 'demo' | 'bare-loop',
+): string {
   return join(packageRoot, 'dist', `${name}.js`)
 }

@@ -1,5 +1,5 @@
-// Load on a function URL: a closed loop (as fast as answers come) and an open loop (Poisson arrivals, latency from
-// the intended start, so that late answers are not omitted). Keep-alive connections of node:http: fetch would cost
+// Load on a function URL: a closed loop (as fast as answers come) and open loops (Poisson arrivals, or any times; latency
+// from the intended start, so that late answers are not omitted). Keep-alive connections of node:http: fetch would cost
 // the same cores several times as much.
 import { Agent, request as httpRequest } from 'node:http'
 import { latencyPercentiles } from '../../runtime/profiling/latency.ts'
@@ -134,26 +134,41 @@ export interface OpenLoopOptions {
 }
 
 /** Sends items in turn at Poisson arrivals, whether or not earlier ones have been answered. */
-export async function openLoop(
+export function openLoop(
   url: string,
   items: readonly LoadItem[],
-  options: OpenLoopOptions,
+  { rate, until, random }: OpenLoopOptions,
 ): Promise<LoadResult> {
-  const { rate, until, random } = options
-  const client = createClient(url, 1024)
-  const tally = createTally()
-  const out = new Set<Promise<void>>()
   let ended = false
   void until.then(() => {
     ended = true
   })
-  let intendedAt = performance.now()
-  for (let turn = 0; !ended; turn += 1) {
+  function* poisson() {
     // Exponential gaps make a Poisson process.
-    intendedAt += (-Math.log(1 - random()) / rate) * 1000
+    for (let at = 0; !ended; ) {
+      at += (-Math.log(1 - random()) / rate) * 1000
+      yield at
+    }
+  }
+  return sendAt(url, items, poisson())
+}
+
+/** Sends items in turn at these times from now, in ms, ascending, whether or not earlier ones have been answered. */
+export async function sendAt(
+  url: string,
+  items: readonly LoadItem[],
+  times: Iterable<number>,
+): Promise<LoadResult> {
+  const client = createClient(url, 1024)
+  const tally = createTally()
+  const out = new Set<Promise<void>>()
+  const startedAt = performance.now()
+  let turn = 0
+  for (const time of times) {
+    const intendedAt = startedAt + time
     const waitMs = intendedAt - performance.now()
     if (waitMs > 0) await new Promise(resolve => setTimeout(resolve, waitMs))
-    const item = items[turn % items.length]
+    const item = items[turn++ % items.length]
     if (item === undefined) break
     const sent = client.send(item, intendedAt).then(tally.answer, tally.error)
     out.add(sent)
