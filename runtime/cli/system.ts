@@ -12,6 +12,8 @@ import { findPriority, type TrainerPriority, withPriority } from '../device/prio
 import { selectProvider } from '../device/provider.ts'
 import { createDispatcher, type Dispatcher, type InvocationEnd } from '../dispatch/dispatcher.ts'
 import { createScheduler } from '../dispatch/scheduler.ts'
+import { type Invocations, openInvocations } from '../invocations/invocations.ts'
+import { type KeyStore, openKeyStore } from '../keys/key-store.ts'
 import { openModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
@@ -36,6 +38,8 @@ export interface System {
   retraining: Retraining
   models: ModelControl
   samples: SampleStore
+  keys: KeyStore
+  invocations: Invocations
   metrics: Metrics
   provider: Provider
   /** The key that a profile measured now would have. */
@@ -118,6 +122,18 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     dispatcher.setLimits,
   )
 
+  const keys = await openKeyStore({ dataDir: config.data, clock: systemClock })
+  const invocations = await openInvocations({
+    folder: join(config.data, 'invocations'),
+    dispatcher,
+    ttlMs: config.asyncTtl * 1000,
+    limit: config.asyncLimit,
+    maxBytes: config.asyncBytes,
+    maxResultBytes: config.bodyLimit,
+    callbackSecret: config.callbackSecret,
+    clock: systemClock,
+    log,
+  })
   const samples = createSampleStore({
     dataDir: config.data,
     log,
@@ -171,6 +187,8 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     retraining,
     models: createModelControl(store, registry),
     samples,
+    keys,
+    invocations,
     metrics,
     provider,
     profileKey,
@@ -196,13 +214,17 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
           log.error({ function: name, err: error }, 'a retraining is not scheduled')
         }
       }
+      invocations.start()
       if (state === 'starting') state = 'ready'
     },
     async close() {
       state = 'closing'
       schedule.close()
       const drained = dispatcher.drain()
-      await Promise.all([within(drained, config.shutdownGrace, log), retraining.close()])
+      await Promise.all([
+        within(Promise.all([drained, invocations.close()]), config.shutdownGrace, log),
+        retraining.close(),
+      ])
       scheduler.close()
       await pool.close()
       await lock.release()
@@ -230,7 +252,7 @@ export function trainerThreads(points: OperatingPoints): number {
   return Math.max(1, Math.min(4, safeOperatingPoints().alone.threads, points.alone.threads))
 }
 
-async function within(work: Promise<void>, ms: number, log: Logger): Promise<void> {
+async function within(work: Promise<unknown>, ms: number, log: Logger): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const expired = new Promise<'expired'>(resolve => {
     timer = setTimeout(() => resolve('expired'), ms)

@@ -15,6 +15,14 @@ const folder = z
   .min(1)
   .transform(path => (isAbsolute(path) ? path : resolve(path)))
 
+const origin = z.string().refine(text => URL.canParse(text) && new URL(text).origin === text, {
+  error: 'expected origins such as https://app.example, joined by commas, or *',
+})
+const origins = z
+  .string()
+  .transform(text => (text === '*' ? text : text.split(',').map(part => part.trim())))
+  .pipe(z.union([z.literal('*'), z.array(origin)]))
+
 export const configSchema = z.object({
   port: z.coerce.number().int().min(0).max(65_535).default(8080),
   host: z.string().min(1).default('127.0.0.1'),
@@ -33,6 +41,23 @@ export const configSchema = z.object({
   sampleBytes: bytes(2 ** 20).default(2 ** 30),
   /** What a retraining gets at the least of what it would get alone, while requests want everything. 0: nothing. */
   trainingShare: z.coerce.number().min(0).max(0.5).default(0.05),
+  /** Pages of these may call every function whose definition does not say otherwise. */
+  corsOrigins: origins.optional(),
+  /** Pages of these may call the API. */
+  apiCorsOrigins: origins.optional(),
+  /** How long the result of an asynchronous invocation is kept. Unit: s. */
+  asyncTtl: z.coerce.number().int().min(1).default(3600),
+  /** Asynchronous invocations on disk, waiting or done. */
+  asyncLimit: z.coerce.number().int().min(0).default(10_000),
+  /** What their requests and results may take on disk. */
+  asyncBytes: bytes(0).default(512 * 2 ** 20),
+  /** Signs callbacks. */
+  callbackSecret: z.string().min(16).optional(),
+  /** Hosts that callbacks may go to. Default: any. */
+  callbackHosts: z
+    .string()
+    .transform(text => text.split(',').map(host => host.trim().toLowerCase()))
+    .optional(),
   /** How long a stop waits for requests in flight. Unit: ms. */
   shutdownGrace: z.coerce.number().int().min(0).default(30_000),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
@@ -81,6 +106,13 @@ export const configOptions: readonly ConfigOption[] = [
     '0.05',
     'What a retraining gets at the least, of what it would get alone, under full load; 0 to 0.5',
   ),
+  option('corsOrigins', 'none', 'Origins whose pages may call functions, joined by commas, or *'),
+  option('apiCorsOrigins', 'none', 'Origins whose pages may call /api'),
+  option('asyncTtl', '3600', 'Seconds that the result of an asynchronous invocation is kept'),
+  option('asyncLimit', '10000', 'Asynchronous invocations on disk, waiting or done; more are answered 503'),
+  option('asyncBytes', '536870912', 'Bytes that they may take on disk'),
+  option('callbackSecret', 'none', 'Secret that callbacks are signed with (Standard Webhooks, whsec_...)'),
+  option('callbackHosts', 'any', 'Hosts that callbacks may go to, joined by commas'),
   option('shutdownGrace', '30000', 'Milliseconds that a stop waits for requests in flight'),
   option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
 ]

@@ -97,6 +97,37 @@ export const errorKinds = {
     title: 'Request comes from another origin',
     hint: 'Call the API from a program, or from a page of this server.',
   },
+  'invalid-key': {
+    status: 401,
+    title: 'Function key needed',
+    hint: 'Send Authorization: Bearer <key>, or x-corun-key; corun keys make <function> makes one.',
+  },
+  'unknown-key': { status: 404, title: 'No such key', hint: 'corun keys list shows them.' },
+  'unknown-invocation': {
+    status: 404,
+    title: 'No such invocation',
+    hint: 'Results are kept for --async-ttl seconds.',
+  },
+  'unknown-schedule': {
+    status: 404,
+    title: 'No such schedule',
+    hint: 'GET /api/schedules lists the functions that have one.',
+  },
+  'schedule-conflict': {
+    status: 409,
+    title: 'Not possible in the present state of the schedule',
+    hint: 'GET /api/schedules shows it.',
+  },
+  'invocations-full': {
+    status: 503,
+    title: 'No room for another asynchronous invocation',
+    hint: 'Retry later, or raise --async-limit or --async-bytes.',
+  },
+  'invocation-abandoned': {
+    status: 500,
+    title: 'The server ended each time the invocation ran',
+    hint: 'The log of the server tells why it ended.',
+  },
   'unknown-label': { status: 422, title: 'Unknown label', hint: "Use one of the model's labels." },
   'unknown-sample': {
     status: 404,

@@ -3,11 +3,14 @@ import { Hono } from 'hono'
 import { CorunError } from '../core/errors.ts'
 import { requireAdmin } from './admin.ts'
 import { apiFunctions } from './api-functions.ts'
+import { apiKeys } from './api-keys.ts'
 import { apiModels } from './api-models.ts'
 import { apiRetraining } from './api-retraining.ts'
 import { apiFunctionSamples, apiSamples } from './api-samples.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
+import { corsOf, crossOrigin } from './cors.ts'
 import { functionUrl } from './function-url.ts'
+import { invocationRoutes } from './invocation-routes.ts'
 import { allowedMethods } from './methods.ts'
 import { problemOf, toCorunError } from './problem.ts'
 import { requestId } from './request-id.ts'
@@ -48,7 +51,17 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.use(requestId)
   app.route('/fn', functionUrl(context))
 
-  app.use('/api/*', sameOrigin, requireAdmin(context.config.adminToken))
+  app.route('/invocations', invocationRoutes(context))
+
+  const { adminToken, apiCorsOrigins } = context.config
+  app.use(
+    '/api/*',
+    crossOrigin(() => corsOf(apiCorsOrigins)),
+    sameOrigin(apiCorsOrigins),
+    requireAdmin(adminToken),
+  )
+  app.use('/api/keys/*', requireAdmin(adminToken, { reading: true }))
+  app.route('/api/keys', apiKeys(context))
   app.route('/api/functions', apiFunctions(context))
   app.route('/api/functions', apiFunctionSamples(context))
   app.route('/api/samples', apiSamples(context))

@@ -3,6 +3,8 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Config } from '../core/config.ts'
 import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { Invocations } from '../invocations/invocations.ts'
+import type { KeyStore } from '../keys/key-store.ts'
 import type { Logger } from '../observe/log.ts'
 import type { ModelControl } from '../retraining/model-control.ts'
 import type { Retraining } from '../retraining/retraining.ts'
@@ -17,13 +19,18 @@ export interface FunctionView {
   retraining?: DeployedRetraining | undefined
 }
 
-export type HttpConfig = Pick<Config, 'adminToken' | 'bodyLimit'>
+export type HttpConfig = Pick<
+  Config,
+  'adminToken' | 'bodyLimit' | 'corsOrigins' | 'apiCorsOrigins' | 'callbackHosts'
+>
 
 export interface HttpContext {
   dispatcher: Dispatcher
   functions: { list(): FunctionView[]; get(name: string): FunctionView | undefined }
   retraining: Pick<Retraining, 'list' | 'get' | 'start' | 'pause' | 'resume' | 'cancel'>
   models: ModelControl
+  keys: KeyStore
+  invocations: Pick<Invocations, 'accept' | 'owner' | 'get'>
   samples: Pick<SampleStore, 'add' | 'list' | 'read' | 'remove' | 'names'>
   metrics: { text(): Promise<string>; contentType: string }
   /** The profile in force and why these limits. */

@@ -4,19 +4,27 @@ import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { CorunError } from '../core/errors.ts'
 import type { InvocationRequest } from '../core/messages.ts'
+import { checkCallback } from '../invocations/callback.ts'
 import { responseOf } from './answer.ts'
 import { bodyTooLarge } from './body.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
+import { corsOf, crossOrigin } from './cors.ts'
+import { checkKey, withoutKey } from './function-key.ts'
 import { functionMethods } from './methods.ts'
+import { prefersAsync } from './prefer.ts'
 
-export function functionUrl({ dispatcher, functions, config }: HttpContext): Hono<HttpEnv> {
+/** Names the URL that gets the result of an asynchronous invocation. */
+const callbackHeader = 'x-corun-callback'
+
+export function functionUrl(context: HttpContext): Hono<HttpEnv> {
+  const { dispatcher, functions, keys, invocations, config } = context
   const app = new Hono<HttpEnv>()
   const nameOf = (c: Context<HttpEnv>) => c.req.param('name') ?? ''
+  const describe = (c: Context<HttpEnv>) => functions.get(nameOf(c))?.deployment?.description
 
-  /** A declared input needs a method that carries one; OPTIONS then says which. */
   const method = createMiddleware<HttpEnv>(async (c, next) => {
     const name = nameOf(c)
-    const description = functions.get(name)?.deployment?.description
+    const description = describe(c)
     const methods = description === undefined ? undefined : functionMethods(description)
     if (methods !== undefined && !methods.includes(c.req.method)) {
       const allow = [...methods, 'OPTIONS'].join(', ')
@@ -30,23 +38,45 @@ export function functionUrl({ dispatcher, functions, config }: HttpContext): Hon
 
   /** Before the body is read: a saturated box spends nothing on bodies that it will refuse. */
   const admitted = createMiddleware<HttpEnv>(async (c, next) => {
-    dispatcher.admit(nameOf(c), c.get('requestId'))
+    if (describe(c)?.auth === 'key') checkKey(keys, nameOf(c), c.req.raw.headers)
+    // One that does not wait has its own bound: it needs no slot now.
+    if (!isAsync(c)) dispatcher.admit(nameOf(c), c.get('requestId'))
     await next()
   })
 
-  const invoke = async (c: Context<HttpEnv>) => {
-    const request: InvocationRequest = {
+  const isAsync = (c: Context<HttpEnv>) =>
+    prefersAsync(c.req.header('prefer')) && functions.get(nameOf(c)) !== undefined
+
+  async function readRequest(c: Context<HttpEnv>): Promise<InvocationRequest> {
+    const headers = Object.entries(c.req.header())
+    return {
       requestId: c.get('requestId'),
       method: c.req.method,
       url: c.req.url,
-      headers: Object.entries(c.req.header()),
+      headers: describe(c)?.auth === 'key' ? withoutKey(headers) : headers,
       // Read whole before it waits for a slot: a slow upload holds none.
       body: new Uint8Array(await c.req.arrayBuffer()),
     }
-    return responseOf(c, await dispatcher.invoke(nameOf(c), request, c.req.raw.signal))
   }
 
+  async function accept(c: Context<HttpEnv>): Promise<Response> {
+    const asked = c.req.header(callbackHeader)
+    const callback = asked === undefined ? undefined : checkCallback(asked, config.callbackHosts)
+    const request = await readRequest(c)
+    const id = await invocations.accept(nameOf(c), request, { auth: describe(c)?.auth, callback })
+    const location = `/invocations/${id}`
+    c.header('location', location)
+    c.header('preference-applied', 'respond-async')
+    return c.json({ id, state: 'waiting', url: location }, 202)
+  }
+
+  const invoke = async (c: Context<HttpEnv>) =>
+    isAsync(c)
+      ? accept(c)
+      : responseOf(c, await dispatcher.invoke(nameOf(c), await readRequest(c), c.req.raw.signal))
+
+  const cors = crossOrigin(c => describe(c)?.cors ?? corsOf(config.corsOrigins))
   const limited = bodyLimit({ maxSize: config.bodyLimit, onError: bodyTooLarge(config.bodyLimit) })
-  for (const path of ['/:name', '/:name/*']) app.all(path, method, admitted, limited, invoke)
+  for (const path of ['/:name', '/:name/*']) app.all(path, cors, method, admitted, limited, invoke)
   return app
 }

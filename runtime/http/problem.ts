@@ -20,6 +20,6 @@ export function problemOf(error: CorunError, requestId: string): Problem {
   const headers: Record<string, string> = { 'content-type': 'application/problem+json' }
   if (typeof retryAfter === 'number') headers['retry-after'] = String(retryAfter)
   if (typeof allow === 'string') headers.allow = allow
-  if (error.code === 'unauthorized') headers['www-authenticate'] = 'Bearer'
+  if (error.status === 401) headers['www-authenticate'] = 'Bearer'
   return { status: error.status, headers, body }
 }

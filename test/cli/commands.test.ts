@@ -41,6 +41,8 @@ const wrongUse: [string, string[], RegExp][] = [
   ['a missing argument', ['retrain'], /FUNCTION/],
   ['an argument too many', ['functions', 'hello'], /takes 0 arguments/],
   ['a promotion without a version', ['models', '--promote', 'a.b'], /go together/],
+  ['an action that is none', ['keys', 'print'], /expected make, list or revoke/],
+  ['a key for nothing', ['keys', 'make'], /expected the name of a function/],
   ['a ratio that is none', ['profile', '--latency-ratio', 'fast'], /--latency-ratio is "fast"/],
 ]
 for (const [name, args, message] of wrongUse) {
@@ -102,6 +104,26 @@ test('doctor says what was chosen and why, and exits with 1 while something need
     assert.match(stdout, /ok +execution provider +cpu \(/)
     assert.match(stdout, /LOOK +profile +no profile fits this box/)
     assert.match(stdout, /ok +function text-orientation +ready/)
+  } finally {
+    await rm(data, { recursive: true, force: true })
+  }
+})
+
+test('keys are made, listed and revoked without a server', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const keys = async (...args: string[]) => {
+    const { code, stdout, stderr } = await corun(['keys', ...args, '--data', data, '--json'])
+    assert.is(code, 0, stderr)
+    return JSON.parse(stdout)
+  }
+  try {
+    const { id, key } = await keys('make', 'scene', '--note', 'phone')
+    assert.match(key, /^corun_[\w-]{43}$/)
+    const { keys: listed } = await keys('list')
+    assert.equal([listed.length, listed[0].id, listed[0].note, listed[0].key], [1, id, 'phone', undefined])
+    await keys('revoke', id)
+    assert.equal((await keys('list')).keys, [])
+    assert.is((await corun(['keys', 'revoke', id, '--data', data])).code, 1)
   } finally {
     await rm(data, { recursive: true, force: true })
   }

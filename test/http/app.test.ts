@@ -110,6 +110,13 @@ function appWith(stub: Stub = {}) {
       remove: async () => [],
       names: async () => [],
     },
+    keys: {
+      make: missing,
+      list: () => [],
+      revoke: missing,
+      opens: () => false,
+    },
+    invocations: { accept: missing, owner: missing, get: missing },
     metrics: { text: async () => 'corun_slots 1\n', contentType: 'text/plain' },
     profile: () => ({ reason: 'test' }),
     notReady: () => stub.notReady,
