@@ -1,8 +1,8 @@
-// Builds dist/: the command, the public API, and the entries that run in threads and child processes of their
-// own, which must be plain JavaScript. Packages stay imports; ~100 ms, so every npm script runs it first.
+// Builds dist/: the command, the public API, the dashboard's page, and the entries that run in threads and child
+// processes of their own, which must be plain JavaScript. Packages stay imports; ~100 ms, so every npm script runs it first.
 import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -33,17 +33,35 @@ const result = await build({
   write: false,
 })
 
+const dashboard = await build({
+  absWorkingDir: root,
+  entryPoints: ['runtime/http/dashboard/main.tsx', 'runtime/http/dashboard/page.html'],
+  outdir: 'dist/dashboard',
+  bundle: true,
+  minify: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  jsx: 'automatic',
+  jsxImportSource: 'hono/jsx/dom',
+  loader: { '.html': 'copy' },
+  logLevel: 'warning',
+  write: false,
+})
+const files = [...result.outputFiles, ...dashboard.outputFiles]
+
 // Only what changed is written, each file in one rename: a server or a test that runs meanwhile never meets a
 // missing or half-written file.
-await mkdir(`${root}dist`, { recursive: true })
-for (const { path, contents } of result.outputFiles) {
+for (const { path, contents } of files) {
+  await mkdir(dirname(path), { recursive: true })
   const present = await readFile(path).catch(() => undefined)
   if (present?.equals(contents)) continue
   await writeFile(`${path}.${process.pid}`, contents)
   await rename(`${path}.${process.pid}`, path)
 }
-const wanted = new Set(result.outputFiles.map(file => basename(file.path)))
-for (const file of await readdir(`${root}dist`)) {
-  if (!wanted.has(file)) await rm(`${root}dist/${file}`, { force: true })
+const wanted = new Set(files.map(({ path }) => relative(`${root}dist`, path)))
+for (const entry of await readdir(`${root}dist`, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name)
+  if (entry.isFile() && !wanted.has(relative(`${root}dist`, path))) await rm(path, { force: true })
 }
 if (existsSync(`${root}dist/main.js`)) await chmod(`${root}dist/main.js`, 0o755)

@@ -27,3 +27,6 @@ export function builtEntry(
 ): string {
   return join(packageRoot, 'dist', `${name}.js`)
 }
+
+/** Absolute path of the folder with the dashboard's built page. */
+export const dashboardFolder = join(packageRoot, 'dist', 'dashboard')

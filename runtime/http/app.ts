@@ -9,6 +9,7 @@ import { apiRetraining } from './api-retraining.ts'
 import { apiFunctionSamples, apiSamples } from './api-samples.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { corsOf, crossOrigin } from './cors.ts'
+import { dashboardPage } from './dashboard-page.ts'
 import { functionUrl } from './function-url.ts'
 import { invocationRoutes } from './invocation-routes.ts'
 import { allowedMethods } from './methods.ts'
@@ -69,6 +70,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.route('/api/retraining', apiRetraining(context))
   app.get('/api/profile', c => c.json(context.profile()))
 
+  app.route('/', dashboardPage())
   app.get('/healthz', c => c.json({ status: 'ok' }))
   app.get('/readyz', c => {
     const reason = context.notReady()
