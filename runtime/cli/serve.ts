@@ -21,6 +21,7 @@ export default command({
       const server = await listen(app, config)
       await system.announce(server.url)
       await system.start()
+      await system.retraining.recover()
       process.stdout.write(`corun is ready at ${server.url}\n`)
 
       const signal = await stopped

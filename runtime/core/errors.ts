@@ -146,6 +146,11 @@ export const errorKinds = {
     title: 'Not possible in the present state of the retraining',
     hint: 'GET /api/retraining shows it.',
   },
+  'retraining-skipped': {
+    status: 409,
+    title: 'The run would not pay',
+    hint: 'Post more labelled samples, or start it by hand.',
+  },
   'nothing-to-roll-back': {
     status: 409,
     title: 'No earlier version',

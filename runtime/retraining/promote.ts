@@ -19,12 +19,16 @@ export async function judgeAndSwitch(
   { accept, labels }: { accept: CheckedRetraining['accept']; labels: readonly string[] },
   { models, registry, log }: { models: ModelStore; registry: RetrainingRegistry; log: Logger },
 ): Promise<Verdict> {
-  const candidate = await models.addCandidate(run.model, done.candidateFile, {
-    parent: run.parent,
-    runId: run.id,
-    labels,
-    metrics: done.after,
-  })
+  // An earlier version is in the store already, with its own lineage; rejecting it changes nothing.
+  const candidate =
+    done.earlier === undefined
+      ? await models.addCandidate(run.model, done.candidateFile, {
+          parent: run.parent,
+          runId: run.id,
+          labels,
+          metrics: done.after,
+        })
+      : models.version(run.model, done.earlier)
   const { sha256 } = candidate
   const decision = decide(done, accept)
   const moved = () => models.get(run.model).current !== run.parent

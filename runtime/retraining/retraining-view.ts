@@ -12,8 +12,10 @@ export interface RetrainingView {
   schedule: string | null
   /** ISO 8601. */
   nextRunAt: string | null
-  /** The run of now. */
+  /** The run of now, or the one that waits for its turn. */
   active: RunRecord | null
+  /** The last time that its schedule started none, and why; null since it did. */
+  skipped: { at: string; reason: string } | null
   /** Newest first, without the active one. */
   runs: RunRecord[]
 }
@@ -21,9 +23,14 @@ export interface RetrainingView {
 /** `runs`: of all functions, newest first. */
 export function retrainingView(
   { function: name, description }: DeployedRetraining,
-  facts: { active: RunRecord | undefined; runs: readonly RunRecord[]; nextRunAt: string | null },
+  facts: {
+    active: RunRecord | undefined
+    runs: readonly RunRecord[]
+    nextRunAt: string | null
+    skipped: RetrainingView['skipped']
+  },
 ): RetrainingView {
-  const active = facts.active?.function === name ? structuredClone(facts.active) : null
+  const active = facts.active ? structuredClone(facts.active) : null
   return {
     function: name,
     model: `${name}.${description.model}`,
@@ -31,6 +38,7 @@ export function retrainingView(
     schedule: description.schedule ?? null,
     nextRunAt: facts.nextRunAt,
     active,
+    skipped: facts.skipped,
     runs: facts.runs.filter(run => run.function === name && run.id !== active?.id),
   }
 }

@@ -1,80 +1,85 @@
 /**
- * Retraining on this box: one run at a time, started by the operator or the clock, recorded from start to end.
- * What happens inside a run is in run.ts.
+ * Retraining on this box: one run at a time, the others wait for their turn. Started by the operator, the clock or drift,
+ * recorded from start to end. What a run needs is in begin-run.ts, what happens inside it in run.ts.
  */
-import { randomBytes } from 'node:crypto'
-import { readdir, rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { DeployedRetraining } from '../core/deployment.ts'
-import { CorunError } from '../core/errors.ts'
-import { oomKills } from '../device/oom-kills.ts'
+import { CorunError, serializeError } from '../core/errors.ts'
 import type { ModelStore } from '../models/model-store.ts'
 import type { SampleStore } from '../samples/sample-store.ts'
-import { makeFolder } from '../state/durable-file.ts'
-import { openMicroBatchLimits } from './micro-batch-limits.ts'
-import { prepareJob, type TrainableFunction, trainedModel } from './prepare-job.ts'
+import { type BeginOptions, createBeginnings } from './begin-run.ts'
+import type { TrainableFunction } from './prepare-job.ts'
 import { type RetrainingView, retrainingView } from './retraining-view.ts'
-import { type Run, type RunContext, startRun } from './run.ts'
+import type { Run } from './run.ts'
 import { openRunHistory } from './run-history.ts'
-import { newRun, type RunRecord } from './run-record.ts'
+import { isOver, type RunRecord } from './run-record.ts'
+import { type DriftLevel, skipReason } from './worth-running.ts'
 
-export interface RetrainingOptions
-  extends Omit<RunContext, 'save' | 'stopGraceMs' | 'clock' | 'oomKills' | 'onSmallerParts'> {
+export interface RetrainingOptions extends Omit<BeginOptions, 'save' | 'clock' | 'now'> {
   samples: Pick<SampleStore, 'list' | 'hold'>
-  dataDir: string
-  /** Execution provider of the trainer. */
-  provider: string
-  /** Its intra-op threads. */
-  threads: number
-  /** What it may take of memory when a run starts; no bound when left out. */
-  memoryBytes?: () => number
   clock?: Clock
-  /** Default: what the kernel tells. */
-  oomKills?: () => number | undefined
-  /** Default: the time and four random bytes. */
-  createId?: () => string
   /** When the schedule starts the next run, in ISO 8601. */
   nextRun?: (name: string) => string | null
+  /** How far a model, `<function>.<model name>`, has drifted: a scheduled run that cannot pay is skipped. */
+  driftLevel?: (modelId: string) => DriftLevel
   /** Told of every run that ended. */
   onEnd?: (end: { function: string; state: RunRecord['state'] }) => void
-  /** How long a trainer may take to stop before it is killed. Default 10,000. */
-  stopGraceMs?: number
+}
+
+/** Who starts a run, and why: for people. */
+export interface StartReason {
+  by?: RunRecord['by']
+  why?: string
 }
 
 export interface Retraining {
-  /** Answers when the run is recorded; it goes on by itself. Throws `retraining-conflict` while another runs. */
-  start(name: string, options?: { by?: RunRecord['by'] }): Promise<RunRecord>
+  /**
+   * Answers when the run is recorded; it goes on by itself, as soon as no other run does. Throws `retraining-conflict` when
+   * one of this function runs or waits, `retraining-skipped` when one by schedule cannot pay, `too-few-samples`.
+   */
+  start(name: string, reason?: StartReason): Promise<RunRecord>
+  /** Starts again what was interrupted when the server stopped; each goes on at its last checkpoint if it can. */
+  recover(): Promise<void>
   pause(name: string): RunRecord
   resume(name: string): RunRecord
-  /** The run ends as `cancelled` when the step in flight is over. */
+  /** The run ends as `cancelled` when the step in flight is over; at once while it waits. */
   cancel(name: string): RunRecord
   list(): RetrainingView[]
   /** Throws `unknown-retraining`. */
   get(name: string): RetrainingView
   /** The run of now, of whatever function. */
   active(): RunRecord | undefined
-  /** Resolves when no run is active. */
+  /** Resolves when no run is active and none waits. */
   idle(): Promise<void>
-  /** Stops the trainer between steps, records its run as interrupted, and starts no more. */
+  /** Stops the trainer between steps, records its run and those that wait as interrupted, and starts no more. */
   close(): Promise<void>
 }
 
-export async function createRetraining(options: RetrainingOptions): Promise<Retraining> {
-  const { dataDir, registry, samples, log, clock = systemClock, stopGraceMs = 10_000 } = options
-  const { nextRun = () => null, createId = () => runId(clock) } = options
-  const now = () => new Date(clock.now()).toISOString()
-  const history = await openRunHistory(dataDir, { now, wasPromoted: run => wasPromoted(options.models, run) })
-  const limits = await openMicroBatchLimits(dataDir)
-  const runsFolder = join(dataDir, 'runs')
-  await makeFolder(runsFolder)
-  // What killed runs left: their records say `interrupted`, their half-made files are of no use.
-  for (const name of await readdir(runsFolder))
-    await rm(join(runsFolder, name), { recursive: true, force: true })
+/** A run from the moment that it is recorded. */
+interface Entry {
+  record: RunRecord
+  /** Of the clock's monotonic time. */
+  startedAt: number
+  run?: Run
+  /** Asked for before there was a run to ask. */
+  stopAs?: 'cancelled' | 'interrupted'
+}
 
-  /** Set before a start awaits anything, so that two starts cannot both pass. */
-  let busy: Busy | undefined
+export async function createRetraining(options: RetrainingOptions): Promise<Retraining> {
+  const { dataDir, registry, samples, log, models, clock = systemClock } = options
+  const { nextRun = () => null, driftLevel = () => 'stable' } = options
+  const now = () => new Date(clock.now()).toISOString()
+  const history = await openRunHistory(dataDir, { now, wasPromoted: run => wasPromoted(models, run) })
+  const beginnings = await createBeginnings({ ...options, save: history.save, clock, now })
+  await beginnings.keepOnly(new Set(history.list().flatMap(run => (run.goesOn ? [run.function] : []))))
+
+  /** The first one runs, the others wait. */
+  const queue: Entry[] = []
+  /** Functions whose run is being recorded: two starts cannot both pass. */
+  const starting = new Set<string>()
+  const skipped = new Map<string, RetrainingView['skipped']>()
   let closed = false
+  let working: Promise<void> | undefined
 
   const targetOf = (name: string): TrainableFunction => {
     const { deployment, retraining } = registry.get(name) ?? {}
@@ -84,101 +89,138 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     }
     return { name, deployment, retraining }
   }
-  const activeRun = (name: string): Run => {
-    targetOf(name)
-    if (busy?.run !== undefined && busy.name === name) return busy.run
-    throw new CorunError('retraining-conflict', `no retraining of "${name}" is running`)
-  }
+  const entryOf = (name: string) => queue.find(({ record }) => record.function === name)
+  const save = (record: RunRecord) =>
+    history.save(record).catch(error => log.error({ run: record.id, err: error }, 'a run could not be saved'))
 
-  const begin = async (target: TrainableFunction, by: RunRecord['by']): Promise<Run> => {
-    const id = createId()
-    const folder = join(runsFolder, id)
-    const { provider, threads } = options
-    const candidateFile = join(folder, 'candidate.onnx')
-    const memoryBytes = options.memoryBytes?.()
-    const prepared = await prepareJob(target, samples, {
-      runId: id,
-      candidateFile,
-      provider,
-      threads,
-      ...(memoryBytes === undefined ? {} : { memoryBytes }),
-    })
-    const model = trainedModel(target)
-    const { description } = target.retraining
-    const microBatch = limits.of(model.id, memoryBytes) ?? description.batchSize
-    const job = { ...prepared, microBatch, asks: options.yielding.asks }
-    const counts = {
-      training: job.training.length,
-      validation: job.validation.length,
-      heldOut: job.heldOut.length,
-      reference: job.replay.length,
-      referenceHeldOut: job.referenceHeldOut.length,
-    }
-    const record = newRun({
-      id,
-      function: target.name,
-      model: model.id,
-      by,
-      startedAt: now(),
-      parent: model.sha256,
-      samples: counts,
-    })
-    await history.save(record)
-    log.info({ run: id, function: target.name, by, samples: counts }, 'retraining starts')
-    const context: RunContext = {
-      ...{ oomKills, ...options },
-      ...{ save: history.save, stopGraceMs, clock },
-      onSmallerParts: microBatch =>
-        limits.remember(model.id, { microBatch, memoryBytes: memoryBytes ?? null, at: now() }),
-    }
-    return startRun(record, job, folder, description, context)
-  }
-
-  const conclude = async ({ record, finished }: Run, startedAt: number) => {
-    await finished
+  const end = async (entry: Entry): Promise<void> => {
+    const { record, startedAt } = entry
     record.endedAt = now()
     record.seconds = (clock.monotonic() - startedAt) / 1000
-    await history
-      .save(record)
-      .catch(error => log.error({ run: record.id, err: error }, 'the end of a run could not be saved'))
+    await save(record)
     const { id: run, state, decision, seconds, before, after } = record
     options.onEnd?.({ function: record.function, state })
     log.info({ run, state, seconds, before, after, reasons: decision?.reasons }, 'retraining ended')
+    // After its end is on disk: a kill in between leaves a folder too many, not one too few.
+    if (!record.goesOn) await beginnings.discard(record.function)
   }
 
+  /** What a run reads stays until it has ended, whatever is removed meanwhile. */
+  const work = async (entry: Entry): Promise<void> => {
+    const { record } = entry
+    const letGo = await samples.hold(record.function)
+    try {
+      if (entry.stopAs === undefined) {
+        entry.run = await beginnings.begin(record, () => targetOf(record.function))
+        if (entry.stopAs !== undefined) entry.run.stop(entry.stopAs)
+        await entry.run.finished
+      }
+    } catch (error) {
+      const { code, message } = serializeError(error, 'internal-error')
+      Object.assign(record, { state: 'failed', reason: message, error: { code, message } })
+      log.error({ run: record.id, err: error }, 'a run could not begin')
+    } finally {
+      letGo()
+    }
+    if (!isOver(record)) stopWaiting(record, entry.stopAs ?? 'interrupted')
+    await end(entry).catch(error => log.error({ run: record.id, err: error }, 'the end of a run failed'))
+  }
+
+  const workThrough = async () => {
+    for (let entry = queue[0]; entry !== undefined; entry = queue[0]) {
+      await work(entry)
+      queue.shift()
+    }
+    working = undefined
+  }
+
+  /** Records a run and lets it wait for its turn. */
+  const enqueue = async (name: string, make: (target: TrainableFunction) => Promise<RunRecord>) => {
+    const target = targetOf(name)
+    if (closed) throw new CorunError('shutting-down', 'the server is shutting down: no run starts')
+    const { state } = entryOf(name)?.record ?? {}
+    if (state !== undefined || starting.has(name)) {
+      throw new CorunError(
+        'retraining-conflict',
+        `retraining of "${name}" cannot start: one is ${state ?? 'starting'}, and one a function runs at a time`,
+      )
+    }
+    starting.add(name)
+    try {
+      const startedAt = clock.monotonic()
+      const record = await make(target)
+      await history.save(record)
+      queue.push({ record, startedAt, ...(closed ? { stopAs: 'interrupted' } : {}) })
+      log.info({ run: record.id, function: name, by: record.by, samples: record.samples }, 'a run is queued')
+      const shown = structuredClone(record)
+      working ??= workThrough()
+      return shown
+    } finally {
+      starting.delete(name)
+    }
+  }
+
+  const refuseUseless = async ({ name, retraining, deployment }: TrainableFunction, by: RunRecord['by']) => {
+    const last = history
+      .list()
+      .find(run => run.function === name && (run.state === 'promoted' || run.state === 'rejected'))
+    const { accept, model } = retraining.description
+    const known = by === 'schedule' && last !== undefined ? await samples.list(name) : []
+    const reason = skipReason({
+      by,
+      lastRunAt: last?.startedAt,
+      newSamples: known.filter(({ at }) => at > (last?.startedAt ?? '')).length,
+      minNewSamples: accept.minNewSamples,
+      drift: driftLevel(deployment.models[model]?.id ?? ''),
+    })
+    skipped.set(name, reason === undefined ? null : { at: now(), reason })
+    if (reason !== undefined) throw new CorunError('retraining-skipped', `retraining of "${name}": ${reason}`)
+  }
+
+  const recoverRun = async (interrupted: RunRecord) => {
+    const { function: name, id: run } = interrupted
+    try {
+      const again = await enqueue(name, target => beginnings.goOn(interrupted, target))
+      log.info({ run: again.id, interrupted: run, notes: again.notes }, 'an interrupted run goes on')
+    } catch (error) {
+      const { message } = serializeError(error, 'internal-error')
+      log.warn({ run, function: name, reason: message }, 'an interrupted run does not go on')
+      await beginnings.discard(name)
+    }
+  }
+
+  const activeRun = (name: string): Run => {
+    targetOf(name)
+    const { run, record } = entryOf(name) ?? {}
+    if (run !== undefined) return run
+    const why = record === undefined ? 'is running' : 'has begun: it is queued'
+    throw new CorunError('retraining-conflict', `no retraining of "${name}" ${why}`)
+  }
   const view = (retraining: DeployedRetraining): RetrainingView =>
     retrainingView(retraining, {
-      active: busy?.run?.record,
+      active: entryOf(retraining.function)?.record,
       runs: history.list(),
       nextRunAt: nextRun(retraining.function),
+      skipped: skipped.get(retraining.function) ?? null,
     })
+  const idle = async () => {
+    while (working !== undefined || starting.size > 0) {
+      await (working ?? new Promise(resolve => setImmediate(resolve)))
+    }
+  }
 
   return {
-    async start(name, { by = 'operator' } = {}) {
-      const target = targetOf(name)
-      if (closed) throw new CorunError('shutting-down', 'the server is shutting down: no run starts')
-      if (busy !== undefined) {
-        throw new CorunError(
-          'retraining-conflict',
-          `retraining of "${name}" cannot start: that of "${busy.name}" is running, and one runs at a time`,
-        )
-      }
-      const startedAt = clock.monotonic()
-      const begun = holding(samples, name, () => begin(target, by))
-      const slot: Busy = { name, done: begun }
-      busy = slot
-      const free = () => {
-        busy = undefined
-      }
-      try {
-        const run = await begun
-        slot.run = run
-        slot.done = conclude(run, startedAt).then(free)
-        if (closed) run.stop('interrupted')
-        return structuredClone(run.record)
-      } catch (error) {
-        free()
-        throw error
+    start: (name, { by = 'operator', why = '' } = {}) =>
+      enqueue(name, async target => {
+        await refuseUseless(target, by)
+        return beginnings.record(target, { by, why })
+      }),
+    async recover() {
+      const interrupted = history.list().filter(({ goesOn }) => goesOn)
+      for (const [index, run] of interrupted.entries()) {
+        await history.save({ ...run, goesOn: false })
+        // Of several of a function the newest one counts.
+        if (interrupted.findIndex(other => other.function === run.function) === index) await recoverRun(run)
       }
     },
     pause(name) {
@@ -192,14 +234,24 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
       return structuredClone(run.record)
     },
     cancel(name) {
-      const run = activeRun(name)
-      if (!run.stop('cancelled')) {
+      targetOf(name)
+      const entry = entryOf(name)
+      if (entry === undefined) {
+        throw new CorunError('retraining-conflict', `no retraining of "${name}" is running or waits`)
+      }
+      if (entry.run?.stop('cancelled') === false) {
         throw new CorunError(
           'retraining-conflict',
           `the run of "${name}" is promoting its candidate: too late to cancel`,
         )
       }
-      return structuredClone(run.record)
+      entry.stopAs = 'cancelled'
+      if (entry !== queue[0]) {
+        queue.splice(queue.indexOf(entry), 1)
+        stopWaiting(entry.record, 'cancelled')
+        void end(entry)
+      }
+      return structuredClone(entry.record)
     },
     list: () => registry.list().flatMap(({ retraining }) => (retraining ? [view(retraining)] : [])),
     get(name) {
@@ -207,40 +259,24 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
       if (retraining === undefined) throw unknownRetraining(name)
       return view(retraining)
     },
-    active: () => (busy?.run ? structuredClone(busy.run.record) : undefined),
-    async idle() {
-      while (busy !== undefined) await busy.done.catch(() => undefined)
-    },
+    active: () => (queue[0] ? structuredClone(queue[0].record) : undefined),
+    idle,
     async close() {
       closed = true
-      busy?.run?.stop('interrupted')
-      while (busy !== undefined) await busy.done.catch(() => undefined)
+      for (const entry of queue) {
+        entry.stopAs ??= 'interrupted'
+        entry.run?.stop('interrupted')
+      }
+      await idle()
     },
   }
 }
 
-/** The run that holds the box, from the moment it was asked for; `done` settles when it lets go. */
-interface Busy {
-  name: string
-  run?: Run
-  done: Promise<unknown>
-}
-
-/** What a run reads stays until it has ended, whatever is removed meanwhile. */
-async function holding(
-  samples: Pick<SampleStore, 'hold'>,
-  name: string,
-  begin: () => Promise<Run>,
-): Promise<Run> {
-  const letGo = await samples.hold(name)
-  try {
-    const run = await begin()
-    void run.finished.then(letGo)
-    return run
-  } catch (error) {
-    letGo()
-    throw error
-  }
+/** The end of a run that never began. */
+function stopWaiting(record: RunRecord, state: 'cancelled' | 'interrupted'): void {
+  record.state = state
+  record.reason = `${state === 'cancelled' ? 'cancelled by the operator' : 'the server stopped'} while it was queued`
+  record.goesOn = state === 'interrupted'
 }
 
 /** Whether the server was killed after a promotion was committed and before its run was recorded. */
@@ -253,6 +289,3 @@ const wasPromoted = (models: ModelStore, { id, model }: RunRecord): boolean =>
 
 const unknownRetraining = (name: string) =>
   new CorunError('unknown-retraining', `function "${name}" has no retraining`)
-
-const runId = (clock: Clock) =>
-  `${new Date(clock.now()).toISOString().replace(/[-:]|\.\d+Z/g, '')}-${randomBytes(4).toString('hex')}`

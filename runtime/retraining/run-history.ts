@@ -39,6 +39,10 @@ export async function openRunHistory(
         if (isOver(run)) continue
         run.state = wasPromoted(run) ? 'promoted' : 'interrupted'
         run.endedAt = now()
+        run.goesOn = run.state === 'interrupted'
+        run.reason ??= run.goesOn
+          ? 'the server was killed'
+          : 'its candidate had taken over when the server was killed'
         run.paused = false
       }
     })

@@ -22,6 +22,7 @@ export const yieldReportSchema = z.object({
   note: z.string().nullable(),
 })
 export type YieldReport = z.output<typeof yieldReportSchema>
+
 const findingSchema = z.object({
   check: z.enum(['gain', 'forgetting', 'latency']),
   good: z.boolean(),
@@ -37,10 +38,12 @@ export const runRecordSchema = z.object({
   function: z.string(),
   /** `<function>.<model name>`. */
   model: z.string(),
-  by: z.enum(['operator', 'schedule']),
+  by: z.enum(['operator', 'schedule', 'drift']),
+  /** Why it was started, for people. */
+  why: z.string().default(''),
   state: z.enum(['queued', 'preparing', 'training', 'evaluating', ...endStates]),
   paused: z.boolean(),
-  /** ISO 8601. */
+  /** When it was asked for; it may have waited for another one. ISO 8601. */
   startedAt: z.string(),
   endedAt: z.string().nullable(),
   /** From start to end. */
@@ -90,13 +93,26 @@ export const runRecordSchema = z.object({
   relaunches: z.array(relaunchSchema).default([]),
   /** How much it waited; null before its trainer was started. */
   yielded: yieldReportSchema.nullable().default(null),
+  /** Of everything that was drawn by chance. */
+  seed: z.int().nullable().default(null),
+  /** The interrupted run that it goes on with: at which step, and how often in a row from there. */
+  resumes: z.object({ run: z.string(), step: z.int(), tries: z.int() }).nullable().default(null),
+  /** Interrupted, and to be gone on with by another run when the server starts. */
+  goesOn: z.boolean().default(false),
+  /** What is worth knowing of how it went, for people. */
+  notes: z.array(z.string()).default([]),
+  /** Why it ended as it did, for people. */
+  reason: z.string().nullable().default(null),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
 })
 export type RunRecord = z.output<typeof runRecordSchema>
 
 export const isOver = ({ state }: RunRecord): boolean => endStates.some(end => end === state)
 
-export type NewRun = Pick<RunRecord, 'id' | 'function' | 'model' | 'by' | 'startedAt' | 'parent' | 'samples'>
+export type NewRun = Pick<
+  RunRecord,
+  'id' | 'function' | 'model' | 'by' | 'why' | 'startedAt' | 'parent' | 'samples' | 'seed'
+>
 
 export function newRun(fields: NewRun): RunRecord {
   return {
@@ -119,6 +135,10 @@ export function newRun(fields: NewRun): RunRecord {
     candidate: null,
     relaunches: [],
     yielded: null,
+    resumes: null,
+    goesOn: false,
+    notes: [],
+    reason: null,
     error: null,
   }
 }

@@ -57,6 +57,8 @@ export function startRun(
   let trainer: TrainingProcess | undefined
   let stopAs: 'cancelled' | 'interrupted' | undefined
   let switching = false
+  /** Steps that the next trainer need not make again. */
+  let keptSteps = 0
   /** That go through the model at once. */
   let pictures = Math.min(recipe.batchSize, job.microBatch ?? recipe.batchSize)
   const followed = context.yielding.follow({ paused: () => record.paused })
@@ -66,10 +68,12 @@ export function startRun(
     applyEvent(record, event)
     if (event.type === 'ready') {
       pictures = event.microBatch
+      keptSteps = event.resumedAt ?? 0
       log.info({ run: record.id, ...event }, 'training has begun')
       // Commands that came before the trainer listened.
       if (record.paused) trainer?.pause()
     }
+    if (event.type === 'checkpoint') keptSteps = event.step
     if (event.type === 'ready' || event.type === 'evaluating' || nextEpoch) {
       save(record).catch(error => log.error({ run: record.id, err: error }, 'a run could not be saved'))
     }
@@ -84,17 +88,28 @@ export function startRun(
     return trainer.outcome
   }
 
-  /** Each time that memory runs out, again with half as many pictures at once. */
+  /**
+   * Each time that memory runs out, again with half as many pictures at once; and again from the last checkpoint when the
+   * trainer is killed, as long as it gets on.
+   */
   const train = async () => {
     record.yielded = followed.report
     await makeFolder(folder)
     await context.onTraining(true)
     try {
       for (;;) {
+        const startedWith = keptSteps
         const outcome = await launch({ ...job, microBatch: pictures })
-        const fewer = smallerParts(pictures)
-        if (outcome.type !== 'failed' || !outcome.outOfMemory || fewer === undefined) return outcome
+        if (outcome.type !== 'failed' || stopAs !== undefined) return outcome
         const why = outcome.error.message
+        const fewer = smallerParts(pictures)
+        if (!outcome.outOfMemory || fewer === undefined) {
+          if (!outcome.killed || keptSteps <= startedWith) return outcome
+          record.notes.push(`went on at step ${keptSteps}: ${why}`)
+          log.warn({ run: record.id, step: keptSteps, why }, 'the trainer was killed: it goes on')
+          await save(record)
+          continue
+        }
         log.warn({ run: record.id, pictures, fewer, why }, 'memory ran out: the trainer starts again')
         pictures = fewer
         record.relaunches.push({ microBatch: fewer, why, at: new Date(clock.now()).toISOString() })
@@ -118,6 +133,7 @@ export function startRun(
     )
     record.decision = decision
     record.candidate = candidate
+    record.reason = decision.reasons.join('; ')
     return decision.promote ? 'promoted' : 'rejected'
   }
 
@@ -128,11 +144,17 @@ export function startRun(
     } catch (error) {
       const { code, message } = serializeError(error, 'internal-error')
       record.error = { code, message }
+      record.reason = message
       log.error({ run: record.id, err: error }, 'retraining failed; the version before serves on')
     }
     await rm(folder, { recursive: true, force: true }).catch(() => undefined)
     record.state = end
     record.paused = false
+    if (end === 'cancelled') record.reason = 'cancelled by the operator'
+    if (end === 'interrupted') {
+      record.reason = 'stopped between two steps'
+      record.goesOn = true
+    }
   }
 
   return {
@@ -157,7 +179,10 @@ export function startRun(
 
 /** What the trainer says, into the record. */
 function applyEvent(record: RunRecord, event: TrainerEvent): void {
-  if (event.type === 'ready') record.state = 'training'
+  if (event.type === 'ready') {
+    record.state = 'training'
+    if (event.resumedAt !== undefined) record.notes.push(`goes on at step ${event.resumedAt}`)
+  }
   if (event.type === 'evaluating') record.state = 'evaluating'
   if (event.type === 'progress') {
     const { type: _, ...progress } = event
@@ -174,6 +199,11 @@ function applyEvent(record: RunRecord, event: TrainerEvent): void {
     record.before = event.before
     record.after = event.after
     record.bestEpoch = event.bestEpoch
+    if (event.earlier !== undefined) record.notes.push('an earlier version fits: nothing was trained')
+    const trained = event.losses.length
+    if (event.bestEpoch !== null && trained < (record.progress?.epochs ?? trained)) {
+      record.notes.push(`ended early after ${trained} epochs: the best one was ${event.bestEpoch}`)
+    }
     record.comparison = event.comparison
     record.latency = event.latency
   }

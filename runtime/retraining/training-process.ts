@@ -9,8 +9,8 @@ export type TrainingDone = Extract<TrainerEvent, { type: 'done' }>
 export type TrainingOutcome =
   | { type: 'done'; done: TrainingDone }
   | { type: 'stopped' }
-  /** `outOfMemory`: it might live with fewer pictures at once. */
-  | { type: 'failed'; error: CorunError; outOfMemory: boolean }
+  /** `outOfMemory`: it might live with fewer pictures at once. `killed`: it ended without a word. */
+  | { type: 'failed'; error: CorunError; outOfMemory: boolean; killed: boolean }
 
 export interface TrainingProcess {
   pause(): void
@@ -58,12 +58,13 @@ export function startTraining(
       if (last?.type === 'done') return { type: 'done', done: last }
       if (last?.type === 'failed') {
         const error = deserializeError(last.error)
-        return { type: 'failed', error, outOfMemory: isOutOfMemory(error) }
+        return { type: 'failed', error, outOfMemory: isOutOfMemory(error), killed: false }
       }
       if (last?.type === 'stopped' || stopping) return { type: 'stopped' }
       const kills = oomKills()
       const killed = exit.signal === 'SIGKILL' && (kills === undefined || kills !== killsBefore)
-      return { type: 'failed', error: exitError(exit), outOfMemory: killed || isOutOfMemory(exit.stderrTail) }
+      const outOfMemory = killed || isOutOfMemory(exit.stderrTail)
+      return { type: 'failed', error: exitError(exit), outOfMemory, killed: exit.signal !== null }
     }),
   }
 }

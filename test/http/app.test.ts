@@ -89,6 +89,8 @@ function appWith(stub: Stub = {}) {
             function: name,
             model: 'scene.net',
             by: 'operator',
+            why: '',
+            seed: 1,
             startedAt: '2026-01-01T00:00:00.000Z',
             parent: 'f'.repeat(64),
             samples: { training: 0, validation: 0, heldOut: 0, reference: 0, referenceHeldOut: 0 },

@@ -49,6 +49,13 @@ for (const step of script) {
     })
     process.exit(1)
   }
+  if (what === 'checkpoint') await say({ type: 'checkpoint', step: Number(argument) })
+  if (what === 'killed-once') {
+    const mark = `${job.checkpointFolder}/killed`
+    const before = await readFile(mark).catch(() => undefined)
+    await writeFile(mark, '')
+    if (before === undefined) process.kill(process.pid, 'SIGKILL')
+  }
   if (what === 'killed-over' && job.microBatch > Number(argument)) process.kill(process.pid, 'SIGKILL')
   if (what === 'wait') {
     for (;;) {

@@ -27,6 +27,7 @@ export interface HarnessOptions {
   oomKills?: () => number | undefined
   /** The trainer asks before each step, of a box that is as busy as this says. */
   queued?: () => number
+  driftLevel?: NonNullable<RetrainingOptions['driftLevel']>
 }
 
 /** `script`: what the trainer does, as fake-trainer.mjs reads it. A function `scene` and one `other` share it. */
@@ -109,6 +110,7 @@ export async function createHarness(script: string, options: HarnessOptions = {}
       return trainer
     },
     onTraining: options.onTraining ?? (() => {}),
+    ...(options.driftLevel ? { driftLevel: options.driftLevel } : {}),
     ...(options.oomKills ? { oomKills: options.oomKills } : {}),
     yielding: createYielding({
       share: 0,

@@ -96,21 +96,132 @@ test('a candidate does not replace a version that came while it was trained', as
   assert.is(models.get(modelId).current, adopted)
 })
 
-test('one run at a time: a second start is refused with the name of the first', async () => {
-  const { retraining, event } = await harness('ready wait=resume evaluating done=0.8,0.9,0.99')
+test('one run at a time: that of another function waits for its turn, a second one of the same is refused', async () => {
+  const { retraining, event, pids } = await harness('ready wait=resume evaluating done=0.8,0.95,0.99')
   const ready = event('ready')
-  const [first, second] = await Promise.allSettled([retraining.start('scene'), retraining.start('other')])
-  assert.is(first.status, 'fulfilled')
-  assert.is(second.status, 'rejected')
-  if (second.status === 'rejected') assert.match(second.reason.message, '"scene" is running')
+  const [first, second] = await Promise.all([retraining.start('scene'), retraining.start('other')])
+  assert.equal([first.state, second.state], ['queued', 'queued'])
   await ready
+  assert.is(retraining.active()?.function, 'scene')
   assert.is(retraining.get('scene').active?.state, 'training')
-  assert.is(await codeOf(() => retraining.start('scene')), 'retraining-conflict')
+  assert.is(retraining.get('other').active?.state, 'queued')
+  for (const name of ['scene', 'other'])
+    assert.is(await codeOf(() => retraining.start(name)), 'retraining-conflict')
   assert.is(await codeOf(() => retraining.pause('other')), 'retraining-conflict')
+  assert.is(pids.length, 1)
+  const next = event('ready')
+  retraining.resume('scene')
+  await next
+  assert.is(retraining.get('scene').active, null)
+  retraining.resume('other')
+  await retraining.idle()
+  const [scene, other] = ['scene', 'other'].map(name => retraining.get(name).runs[0])
+  assert.equal([scene?.state, other?.state], ['promoted', 'promoted'])
+  assert.is(other?.parent, scene?.candidate, 'it trained on the version of when its turn came')
+})
+
+test('a run that waits is cancelled at once, and the one before it goes on', async () => {
+  const { retraining, event, pids } = await harness('ready wait=resume done=0.8,0.95,0.99')
+  const ready = event('ready')
+  await retraining.start('scene')
+  await ready
+  await retraining.start('other')
+  assert.is(retraining.cancel('other').state, 'cancelled')
+  assert.is(retraining.get('other').active, null)
   retraining.resume('scene')
   await retraining.idle()
-  assert.is(retraining.get('scene').runs.length, 1)
-  assert.is(retraining.get('other').runs.length, 0)
+  assert.is(retraining.get('scene').runs[0]?.state, 'promoted')
+  assert.match(retraining.get('other').runs[0]?.reason ?? '', 'queued')
+  assert.is(pids.length, 1)
+})
+
+test('a scheduled run that cannot pay is skipped and says why; by hand and on drift it runs', async () => {
+  let level: 'stable' | 'drifted' = 'stable'
+  const { retraining, run, samples } = await harness(better, { driftLevel: () => level })
+  await run()
+  const scheduled = () => retraining.start('scene', { by: 'schedule' })
+  assert.is(await codeOf(scheduled), 'retraining-skipped')
+  assert.match(retraining.get('scene').skipped?.reason ?? '', '0 samples have come')
+  level = 'drifted'
+  assert.is((await scheduled()).by, 'schedule')
+  await retraining.idle()
+  assert.is(retraining.get('scene').skipped, null)
+  level = 'stable'
+  const drifted = await retraining.start('scene', { by: 'drift', why: 'p(top) fell' })
+  assert.equal([drifted.by, drifted.why], ['drift', 'p(top) fell'])
+  await retraining.idle()
+  for (let n = 0; n < 10; n += 1) {
+    const body = new TextEncoder().encode(`later ${n}`)
+    await samples.add({ function: 'scene', label: '0', body, format: 'jpeg', at: Date.now() + 1000 })
+  }
+  assert.is(await codeOf(scheduled), 'none')
+  await retraining.idle()
+})
+
+test('a run that the server interrupted goes on at the next start, with the samples that it had', async () => {
+  const first = await harness('ready checkpoint=20 wait=resume done=0.8,0.95,0.99')
+  const kept = first.event('checkpoint')
+  const { id } = await first.retraining.start('scene')
+  await kept
+  await first.retraining.close()
+  assert.is(first.retraining.get('scene').runs[0]?.goesOn, true)
+  const body = new TextEncoder().encode('posted meanwhile')
+  await first.samples.add({ function: 'scene', label: '0', body, format: 'jpeg' })
+
+  const second = await harness('ready checkpoint=20 wait=resume done=0.8,0.95,0.99', {
+    dataDir: first.dataDir,
+    samples: 0,
+  })
+  const ready = second.event('ready')
+  await second.retraining.recover()
+  await ready
+  const active = second.retraining.get('scene').active
+  assert.is(active?.resumes?.run, id)
+  assert.match(active?.notes.join() ?? '', 'goes on with its samples')
+  assert.equal(active?.samples, second.retraining.get('scene').runs.find(run => run.id === id)?.samples)
+  second.retraining.resume('scene')
+  await second.retraining.idle()
+  const runs = second.retraining.get('scene').runs
+  assert.equal(
+    runs.map(({ state, goesOn }) => `${state} ${goesOn}`),
+    ['promoted false', 'interrupted false'],
+  )
+  assert.equal(await readdir(join(first.dataDir, 'checkpoints')), [])
+})
+
+test('a cancelled run does not come back, and one whose samples are gone starts afresh and says so', async () => {
+  const script = 'ready checkpoint=20 wait=resume done=0.8,0.95,0.99'
+  const first = await harness(script)
+  const kept = first.event('checkpoint')
+  await first.retraining.start('scene')
+  await kept
+  first.retraining.cancel('scene')
+  await first.retraining.idle()
+  assert.equal(await readdir(join(first.dataDir, 'checkpoints')), [])
+  const again = first.event('checkpoint')
+  await first.retraining.start('scene')
+  await again
+  await first.retraining.close()
+  await first.samples.remove('scene', { id: (await first.samples.list('scene'))[0]?.id })
+
+  const second = await harness(script, { dataDir: first.dataDir, samples: 0 })
+  const ready = second.event('ready')
+  await second.retraining.recover()
+  await ready
+  assert.match(second.retraining.get('scene').active?.notes.join() ?? '', 'starts afresh: 1 of its samples')
+  second.retraining.resume('scene')
+  await second.retraining.idle()
+  assert.equal(
+    second.retraining.get('scene').runs.map(({ state }) => state),
+    ['promoted', 'interrupted', 'cancelled'],
+  )
+})
+
+test('a trainer that is killed after a checkpoint goes on in the same run', async () => {
+  const { run } = await harness('ready checkpoint=20 killed-once ready done=0.8,0.95,0.985')
+  const record = await run()
+  assert.is(record?.state, 'promoted')
+  assert.match(record?.notes.join() ?? '', /went on at step 20: .*SIGKILL/)
 })
 
 test('a pause and a resume reach the trainer, and show', async () => {
