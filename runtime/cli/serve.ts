@@ -1,7 +1,9 @@
 /** `corun serve`: the system behind its port until a signal, then an orderly stop. */
+
 import { createApp } from '../http/app.ts'
 import { listen } from '../http/server.ts'
 import { createLogger } from '../observe/log.ts'
+import { changeLine } from './change-line.ts'
 import { command } from './command.ts'
 import { openSystem } from './system.ts'
 
@@ -20,8 +22,12 @@ export default command({
       const app = createApp({ ...system, functions: system.registry, log })
       const server = await listen(app, config)
       await system.announce(server.url)
+      if (process.stderr.isTTY) {
+        system.registry.onChange(change => process.stderr.write(`${changeLine(change, process.cwd())}\n`))
+      }
       await system.start()
       await system.retraining.recover()
+      system.watch()
       process.stdout.write(`corun is ready at ${server.url}\n`)
 
       const signal = await stopped

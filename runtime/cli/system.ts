@@ -21,7 +21,8 @@ import { createPool } from '../pool/pool.ts'
 import { presentKey } from '../profiling/present-key.ts'
 import type { ProfileKey } from '../profiling/profile.ts'
 import { findProfile, type ProfileInForce } from '../profiling/store.ts'
-import { createRegistry, type Registry } from '../registry/registry.ts'
+import { createRegistry, type Registry, type RegistryChange } from '../registry/registry.ts'
+import { type Watch, watchFunctions } from '../registry/watch.ts'
 import { createModelControl, type ModelControl } from '../retraining/model-control.ts'
 import { createRetraining, type Retraining } from '../retraining/retraining.ts'
 import { createYielding } from '../retraining/yielding.ts'
@@ -51,6 +52,8 @@ export interface System {
   announce(url: string): Promise<void>
   /** Deploys every function and starts the schedules. */
   start(): Promise<void>
+  /** After the start: what is dropped into the functions folder, changed or removed there is so here, too. */
+  watch(): void
   /** Takes no new requests, answers those in flight, stops a run between steps, and only then ends the threads. */
   close(): Promise<void>
 }
@@ -179,6 +182,19 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     log,
   })
 
+  const follow = (change: RegistryChange) => {
+    const name = change.type === 'removed' ? change.name : change.entry.name
+    const retraining = change.type === 'removed' ? undefined : change.entry.retraining
+    metrics.reload({ function: name, outcome: change.type })
+    try {
+      schedule.set(name, retraining?.description.schedule)
+    } catch (error) {
+      log.error({ function: name, err: error }, 'a retraining is not scheduled')
+    }
+  }
+  registry.onChange(follow)
+
+  let watch: Watch | undefined
   let state: 'starting' | 'ready' | 'closing' = 'starting'
   return {
     config,
@@ -207,23 +223,21 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       inForce = await findProfile(config.profiles, profileKey())
       scheduler.operate(operatingState(inForce, training))
       log.info({ ...dispatcher.stats(), reason: inForce.reason }, 'profile')
-      for (const { name, retraining } of registry.list()) {
-        try {
-          schedule.set(name, retraining?.description.schedule)
-        } catch (error) {
-          log.error({ function: name, err: error }, 'a retraining is not scheduled')
-        }
-      }
       invocations.start()
       if (state === 'starting') state = 'ready'
+    },
+    watch() {
+      watch ??= watchFunctions({ registry, functionsDir: config.functions, log })
     },
     async close() {
       state = 'closing'
       schedule.close()
+      const unwatched = watch?.close()
       const drained = dispatcher.drain()
       await Promise.all([
         within(Promise.all([drained, invocations.close()]), config.shutdownGrace, log),
         retraining.close(),
+        unwatched,
       ])
       scheduler.close()
       await pool.close()

@@ -24,8 +24,8 @@ export interface DispatcherOptions extends SlotLimits {
   clock: Clock
   /** The deployment that serves `name` now. Throws `unknown-function` or `function-unavailable`. */
   deployed(name: string): Deployment
-  /** The same, held until it is released. */
-  acquire(name: string): DeploymentLease
+  /** The same, held until it is released; `admitted` when the function has been removed since. */
+  acquire(name: string, admitted?: Deployment): DeploymentLease
   run<Type extends PoolTask['type']>(task: Extract<PoolTask, { type: Type }>): Promise<PoolReply<Type>>
   /** Brings answers that a thread begins to send before it has ended its task. Default: there are none. */
   expectStream?: Pool['expectStream']
@@ -192,15 +192,18 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     limits: Pick<WorkLimits, 'key' | 'signal'> = {},
   ): Promise<T> {
     const { timeoutMs } = assertAdmitted(name).description
+    // Held while it waits, too: a function that is removed answers what it has taken.
+    const admitted = options.acquire(name)
     inFlight.set(name, (inFlight.get(name) ?? 0) + 1)
     const onLeave = () => {
+      admitted.release()
       const left = (inFlight.get(name) ?? 1) - 1
       if (left > 0) inFlight.set(name, left)
       else inFlight.delete(name)
     }
     const held = async (start: WorkStart) => {
       // Taken when the run begins, not on arrival: a request that waited out a swap runs on the new deployment.
-      const lease = options.acquire(name)
+      const lease = options.acquire(name, admitted.deployment)
       try {
         return await work(lease.deployment, start)
       } finally {

@@ -15,7 +15,9 @@ export interface FunctionView {
   name: string
   state: string
   deployment?: Deployment | undefined
-  lastError?: { code: string; message: string; at: string } | undefined
+  lastError?:
+    | { code: string; message: string; at: string; file?: string; line?: number; column?: number }
+    | undefined
   retraining?: DeployedRetraining | undefined
 }
 

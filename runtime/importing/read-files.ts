@@ -23,17 +23,20 @@ export const isTensorflowPath = (path: string): boolean => path.endsWith('.json'
 export const modelStem = (name: string): string => name.replace(/\.json$/, '').replace(scriptPattern, '')
 
 /** @throws CorunError `model-not-found`, and `invalid-model` when the file is no such model, or a file of weights is missing */
-export async function readModelFiles(file: string): Promise<ModelFiles> {
+export async function readModelFiles(
+  file: string,
+  onFile: (path: string) => void = () => {},
+): Promise<ModelFiles> {
   const suffix = scriptPattern.exec(file)?.[0]
   const json = suffix === undefined ? await readJson(file) : exported(file)
   const folder = dirname(file)
   const groups: Uint8Array[] = []
   for (const { paths } of parseArtifacts(json).weightsManifest) {
+    const files = paths.map(path => join(folder, path + (suffix ?? '')))
+    files.forEach(onFile)
     const parts = await Promise.all(
-      paths.map(path =>
-        suffix === undefined
-          ? readPart(join(folder, path), file)
-          : Buffer.from(String(exported(join(folder, path + suffix))), 'base64'),
+      files.map(part =>
+        suffix === undefined ? readPart(part, file) : Buffer.from(String(exported(part)), 'base64'),
       ),
     )
     groups.push(Buffer.concat(parts))

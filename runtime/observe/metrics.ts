@@ -14,6 +14,8 @@ export interface Metrics {
   /** Requests that shared a slot. */
   batch(size: number): void
   retraining(end: { function: string; state: string }): void
+  /** A function's source was deployed, did not become a deployment, or is gone. */
+  reload(end: { function: string; outcome: 'deployed' | 'failed' | 'removed' }): void
   /** Prometheus text format. */
   text(): Promise<string>
   readonly contentType: string
@@ -55,6 +57,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     name: 'corun_retraining_runs_total',
     help: 'Retraining runs that ended, by function and final state',
     labelNames: ['function', 'state'] as const,
+    registers,
+  })
+  const reloads = new Counter({
+    name: 'corun_reloads_total',
+    help: 'Deployments by function and outcome: deployed, failed (the last good one serves on) or removed',
+    labelNames: ['function', 'outcome'] as const,
     registers,
   })
   const gauge = (name: string, help: string, read: () => number) =>
@@ -104,6 +112,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       if (end.runMs > 0) runSeconds.observe({ function: end.function }, end.runMs / 1000)
     },
     retraining: end => retrainings.inc(end),
+    reload: end => reloads.inc(end),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }

@@ -1,6 +1,22 @@
 /** What the registry knows of one function, and how many requests hold its deployments. */
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import type { DeployedModel, DeployedRetraining, Deployment } from '../core/deployment.ts'
+import { CorunError, serializeError } from '../core/errors.ts'
+
+/** Why a source is not deployed, and where to look. */
+export interface DeployFailure {
+  code: string
+  message: string
+  /** ISO 8601. */
+  at: string
+  /** Absolute path of the source or model that it is about, where that is known. */
+  file?: string
+  /** From 1. */
+  line?: number
+  /** From 0. */
+  column?: number
+}
 
 export interface FunctionEntry {
   name: string
@@ -11,47 +27,34 @@ export interface FunctionEntry {
   deployment?: Deployment
   retraining?: DeployedRetraining
   /** What keeps its source, or that of its retraining, from being deployed; cleared by a deployment of both. */
-  lastError?: { code: string; message: string; at: string }
+  lastError?: DeployFailure
 }
 
-/** 16 hexadecimal digits over everything that answers: the bundle, and each model's content. */
+const placeSchema = z.object({
+  file: z.string().optional(),
+  line: z.number().optional(),
+  column: z.number().optional(),
+})
+
+export function deployFailure(error: unknown, at: string): DeployFailure {
+  const { code, message } = serializeError(error, 'internal-error')
+  const place = placeSchema.safeParse(error instanceof CorunError ? error.details : {}).data ?? {}
+  const { file, line, column } = place
+  return {
+    ...{ code, message, at },
+    ...(file === undefined ? {} : { file }),
+    ...(line === undefined ? {} : { line }),
+    ...(column === undefined ? {} : { column }),
+  }
+}
+
+/** 16 hexadecimal digits over everything that answers: the bundle, and each model's content and classes. */
 export function deploymentId(bundleHash: string, models: Record<string, DeployedModel>): string {
   const parts = Object.values(models)
-    .map(({ id, sha256 }) => `${id}=${sha256}`)
+    .map(({ id, sha256, labels }) => `${id}=${sha256}${labels.length > 0 ? JSON.stringify(labels) : ''}`)
     .sort()
   return createHash('sha256')
     .update([bundleHash, ...parts].join('\n'))
     .digest('hex')
     .slice(0, 16)
-}
-
-/** Counts who uses what, and tells when something that is no longer wanted is no longer used. */
-export function createLeases(onUnused: (id: string) => void) {
-  const held = new Map<string, number>()
-  const unwanted = new Set<string>()
-  return {
-    take(id: string): () => void {
-      held.set(id, (held.get(id) ?? 0) + 1)
-      let released = false
-      return () => {
-        if (released) return
-        released = true
-        const left = (held.get(id) ?? 1) - 1
-        if (left > 0) held.set(id, left)
-        else {
-          held.delete(id)
-          if (unwanted.delete(id)) onUnused(id)
-        }
-      }
-    },
-    /** `id` serves again, so that it is not given up. */
-    want(id: string): void {
-      unwanted.delete(id)
-    },
-    /** Given up at once, or with its last lease. */
-    giveUp(id: string): void {
-      if (held.has(id)) unwanted.add(id)
-      else onUnused(id)
-    },
-  }
 }

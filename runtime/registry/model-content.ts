@@ -23,13 +23,14 @@ export interface ModelRecipe {
 
 /**
  * The path of the model where it can serve as it is, else its bytes. What takes work is kept in `folder`, under `id` and
- * the hash of everything that it was made from; what was kept for `id` before is removed.
+ * the hash of everything that it was made from; what was kept for `id` before is removed. `onFile` is told of every file
+ * beside `file` that it is made from.
  * @throws CorunError `invalid-model`, `unsupported-operator`
  */
 export async function modelContent(
   id: string,
   { file, outputs, head }: ModelRecipe,
-  folder: string,
+  { folder, onFile }: { folder: string; onFile: (path: string) => void },
 ): Promise<string | Uint8Array> {
   const tensorflow = isTensorflowPath(file)
   if (outputs !== undefined && !tensorflow) {
@@ -38,18 +39,18 @@ export async function modelContent(
       `model "${id}": outputs are for TensorFlow.js models; ${file} is none`,
     )
   }
-  if (!tensorflow && head === undefined) return wholeModel(file)
+  if (!tensorflow && head === undefined) return wholeModel(file, onFile)
   const key = createHash('sha256').update(`${importerVersion} ${JSON.stringify(outputs ?? null)}`)
   const headBytes = head === undefined ? undefined : await readFile(head)
   if (headBytes !== undefined) key.update(headBytes)
   let make: () => Uint8Array
   if (tensorflow) {
-    const { json, groups } = await readModelFiles(file)
+    const { json, groups } = await readModelFiles(file, onFile)
     key.update(JSON.stringify(json))
     for (const group of groups) key.update(group)
     make = () => importTensorflow(json, groups, outputs === undefined ? {} : { outputs })
   } else {
-    const content = await wholeModel(file)
+    const content = await wholeModel(file, onFile)
     const bytes = typeof content === 'string' ? await readFile(content) : content
     key.update(bytes)
     make = () => bytes
@@ -68,13 +69,15 @@ export async function modelContent(
 }
 
 /** The path of an ONNX model that holds its weights, else its bytes with the weights of its other files inside. */
-async function wholeModel(path: string): Promise<string | Uint8Array> {
+async function wholeModel(path: string, onFile: (path: string) => void): Promise<string | Uint8Array> {
   const bytes = await readFile(path)
   const names = externalFilesOf(bytes)
   if (names.length === 0) return path
   const files = new Map<string, Uint8Array>()
   for (const name of names) {
-    const content = await readFile(join(dirname(path), name)).catch(() => undefined)
+    const file = join(dirname(path), name)
+    onFile(file)
+    const content = await readFile(file).catch(() => undefined)
     if (content) files.set(name, content)
   }
   return embedExternalData(bytes, files)

@@ -1,17 +1,24 @@
 /**
  * The functions of this box: found, built, described, loaded and warmed everywhere, and only then serving. A
- * deployment is immutable; a new version of a model makes a new one. Leaves requests to dispatch/.
+ * deployment is immutable; a new version of a model makes a new one. Leaves requests to dispatch/, and when to look
+ * for changes to watch.ts.
  */
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
-import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
-import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
+import type { Deployment } from '../core/deployment.ts'
+import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Pool } from '../pool/pool.ts'
-import { buildModule } from './build.ts'
+import { createSerial } from '../state/serial.ts'
+import { createBundleFiles } from './bundle-files.ts'
+import { type DescribeContext, describeRetraining, describeSource } from './describe-source.ts'
 import { discoverFunctions, type FunctionSource } from './discover.ts'
-import { createLeases, deploymentId, type FunctionEntry } from './entry.ts'
-import { describeModel, type ModelSource, type ModelVersion, resolveModels } from './resolve-models.ts'
+import { deployFailure, deploymentId, type FunctionEntry } from './entry.ts'
+import { changedSince, type Fingerprints, takeFingerprints } from './fingerprints.ts'
+import { createLeases } from './leases.ts'
+import { planReload, type WatchedFunction } from './plan-reload.ts'
+import { describeModel, type ModelSource, type ModelVersion } from './resolve-models.ts'
+import { createStages } from './stages.ts'
 
 export type { FunctionEntry } from './entry.ts'
 
@@ -24,6 +31,11 @@ export interface RegistryOptions {
   clock?: Clock
 }
 
+/** What has happened to a function. After `failed` its last good deployment serves, where it had one. */
+export type RegistryChange =
+  | { type: 'deployed' | 'failed'; entry: FunctionEntry }
+  | { type: 'removed'; name: string }
+
 /** What changes a deployment happens one after another. */
 export interface Registry {
   /** Deploys every function; one that fails does not keep the others from serving. */
@@ -33,12 +45,24 @@ export interface Registry {
    * deployment serves on. Throws `unknown-function` when it has no source.
    */
   deploy(name: string): Promise<FunctionEntry>
+  /**
+   * Deploys what is new or made of other files than it was, and removes what has no source any more. `touched`:
+   * paths where something has happened. `retry`: what failed for want of a file is tried again, too.
+   */
+  refresh(touched?: ReadonlySet<string>, options?: { retry?: boolean }): Promise<void>
+  /** Absolute paths of what the functions are made of: inputs of their bundles, models, labels. */
+  watchedFiles(): ReadonlySet<string>
+  /** Calls `listener` after every change; answers what ends that. */
+  onChange(listener: (change: RegistryChange) => void): () => void
   get(name: string): FunctionEntry | undefined
   list(): FunctionEntry[]
   /** The deployment that serves now. Throws `unknown-function` or `function-unavailable`. */
   deployed(name: string): Deployment
-  /** The same, kept loaded until it is released. */
-  acquire(name: string): { deployment: Deployment; release(): void }
+  /**
+   * The same, kept loaded until it is released. `admitted`: the deployment that the request was admitted with, which
+   * answers it when the function has been removed since.
+   */
+  acquire(name: string, admitted?: Deployment): { deployment: Deployment; release(): void }
   /**
    * Loads and warms another version of a model in every thread, awaits `commit`, and only then lets it take
    * traffic. When anything fails, the old version serves on.
@@ -49,60 +73,47 @@ export interface Registry {
 export function createRegistry(options: RegistryOptions): Registry {
   const { functionsDir, dataDir, pool, models, log, clock = systemClock } = options
   const builds = join(dataDir, 'builds')
+  const bundleFiles = createBundleFiles(builds)
   const entries = new Map<string, FunctionEntry>()
-  let lastChange: Promise<unknown> = Promise.resolve()
+  const watched = new Map<string, WatchedFunction>()
+  const listeners = new Set<(change: RegistryChange) => void>()
+  const inTurn = createSerial()
+  let fingerprints: Fingerprints = new Map()
+  let toldProblems: ReadonlySet<string> = new Set()
 
   const leases = createLeases(id => {
     pool
       .unloadEverywhere(id)
+      .then(() => inTurn(() => bundleFiles.drop(id)))
       .catch(error => log.warn({ deployment: id, err: error }, 'a deployment was not unloaded'))
   })
 
-  function fail(entry: FunctionEntry, error: unknown): void {
-    const { code, message } = serializeError(error, 'internal-error')
-    entry.lastError = { code, message, at: new Date(clock.now()).toISOString() }
-    if (entry.deployment === undefined) entry.state = 'failed'
-    log.error({ function: entry.name, code, err: error }, 'a function was not deployed')
+  function tell(change: RegistryChange): void {
+    for (const listener of listeners) listener(change)
   }
 
-  function serve(entry: FunctionEntry, deployment: Deployment): void {
+  function fail(entry: FunctionEntry, error: unknown): void {
+    const failure = deployFailure(error, new Date(clock.now()).toISOString())
+    const again = entry.lastError?.message === failure.message && entry.lastError.code === failure.code
+    entry.lastError = failure
+    if (entry.deployment === undefined) entry.state = 'failed'
+    // One that is tried again and again for the same file says so once.
+    if (again) return
+    const { code, file, line } = failure
+    const fields = { function: entry.name, code, file, line, serving: entry.deployment?.id, err: error }
+    log.error(fields, 'a function was not deployed')
+    tell({ type: 'failed', entry })
+  }
+
+  function serve(entry: FunctionEntry, deployment: Deployment, stages: Record<string, number>): void {
     const old = entry.deployment
     entry.deployment = deployment
     entry.state = 'ready'
-    log.info({ function: entry.name, version: deployment.id }, 'function is live')
+    log.info({ function: entry.name, version: deployment.id, ...stages }, 'function is live')
     if (old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
   }
 
-  async function describe({ name, file, folder }: FunctionSource): Promise<Deployment> {
-    const bundle = await buildModule(file, builds, name)
-    const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
-    if (!reply.ok) throw deserializeError(reply.error)
-    const resolved = await resolveModels(name, folder, reply.result.models, models, join(dataDir, 'imports'))
-    return {
-      id: deploymentId(bundle.hash, resolved),
-      function: name,
-      bundle: bundle.file,
-      bundleHash: bundle.hash,
-      description: reply.result,
-      models: resolved,
-    }
-  }
-
-  async function describeRetraining(
-    { name, folder }: FunctionSource,
-    file: string,
-  ): Promise<DeployedRetraining> {
-    const bundle = await buildModule(file, builds, `${name}-retrain`)
-    const reply = await pool.run<'describe-retraining'>({
-      type: 'describe-retraining',
-      function: name,
-      bundle: bundle.file,
-    })
-    if (!reply.ok) throw deserializeError(reply.error)
-    return { function: name, bundle: bundle.file, folder, description: reply.result }
-  }
-
-  /** Loads it everywhere, awaits `commit`, and lets it serve; when either fails, no thread keeps it. */
+  /** Loads it everywhere and awaits `commit`; when either fails, no thread keeps it. */
   async function load(
     entry: FunctionEntry,
     deployment: Deployment,
@@ -110,6 +121,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   ): Promise<void> {
     // One that was given up and comes back is not to be unloaded behind this by its last lease.
     leases.want(deployment.id)
+    bundleFiles.keep(deployment)
     try {
       await pool.loadEverywhere(deployment)
       await commit()
@@ -117,7 +129,6 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (deployment.id !== entry.deployment?.id) leases.giveUp(deployment.id)
       throw error
     }
-    serve(entry, deployment)
   }
 
   async function deploySource(source: FunctionSource): Promise<FunctionEntry> {
@@ -125,27 +136,76 @@ export function createRegistry(options: RegistryOptions): Registry {
     const entry: FunctionEntry = entries.get(name) ?? { name, file, state: 'deploying' }
     entries.set(name, entry)
     entry.file = file
-    try {
-      await load(entry, await describe(source), async () => {})
-    } catch (error) {
-      fail(entry, error)
-      return entry
+    const stages = createStages(clock)
+    const files = new Set<string>()
+    const context: DescribeContext = {
+      ...{ builds, imports: join(dataDir, 'imports'), pool, models },
+      onFile: path => void files.add(path),
+      onStage: stages.ended,
     }
+    const stale = watched.get(name)?.files ?? []
+    const before = versionOf(entry)
     try {
+      const deployment = await describeSource(source, context)
+      if (deployment.id !== entry.deployment?.id) {
+        await load(entry, deployment, async () => {})
+        stages.ended('load')
+        serve(entry, deployment, stages.summary())
+      }
       // A retraining that does not build is no reason not to serve, and the one before it stays.
       if (retraining === undefined) delete entry.retraining
-      else entry.retraining = await describeRetraining(source, retraining)
+      else entry.retraining = await describeRetraining(source, retraining, context)
       delete entry.lastError
+      watched.set(name, { source, files })
+      if (versionOf(entry) !== before) tell({ type: 'deployed', entry })
     } catch (error) {
+      // What it was made of before may be what repairs it.
+      watched.set(name, { source, files: new Set([...files, ...stale]), failure: kindOf(error) })
       fail(entry, error)
     }
     return entry
   }
 
-  function inTurn<T>(change: () => Promise<T>): Promise<T> {
-    const done = lastChange.then(change)
-    lastChange = done.catch(() => undefined)
-    return done
+  function remove(name: string): void {
+    const deployment = entries.get(name)?.deployment
+    entries.delete(name)
+    watched.delete(name)
+    if (deployment !== undefined) leases.giveUp(deployment.id)
+    log.info({ function: name, version: deployment?.id }, 'function is removed')
+    tell({ type: 'removed', name })
+  }
+
+  /** The sources that are there now; an entry that is no function is told once. */
+  async function discover(): Promise<FunctionSource[]> {
+    const { sources, problems } = await discoverFunctions(functionsDir)
+    for (const { entry, error } of problems) {
+      if (!toldProblems.has(error.message)) log.error({ entry, err: error }, 'not a function')
+    }
+    toldProblems = new Set(problems.map(({ error }) => error.message))
+    return sources
+  }
+
+  const watchedFiles = () => new Set([...watched.values()].flatMap(({ files }) => [...files]))
+
+  async function refresh(touched: ReadonlySet<string>, retry: boolean): Promise<void> {
+    const found = await discover()
+    const now = await takeFingerprints(watchedFiles())
+    const changed = changedSince(fingerprints, now)
+    for (const path of touched) if (!now.has(path)) changed.add(path)
+    fingerprints = now
+    const { deploy, remove: gone } = planReload(watched, { found, changed, retry })
+    for (const name of gone) remove(name)
+    await deployAll(deploy)
+  }
+
+  async function deployAll(sources: readonly FunctionSource[]): Promise<void> {
+    if (sources.length === 0) return
+    const before = clock.now()
+    await Promise.all(sources.map(deploySource))
+    // A file that was written while it was built with is looked at again.
+    const known = fingerprints
+    const fresh = [...watchedFiles()].filter(file => !known.has(file))
+    fingerprints = new Map([...known, ...(await takeFingerprints(fresh, before - clockSlackMs))])
   }
 
   function deployed(name: string): Deployment {
@@ -170,30 +230,39 @@ export function createRegistry(options: RegistryOptions): Registry {
       throw new CorunError('unknown-model', `no function that serves has a model "${modelId}"`)
     }
     const [key] = found
+    const stages = createStages(clock)
     const replaced = { ...old.models, [key]: await describeModel(modelId, version) }
     const next: Deployment = { ...old, models: replaced, id: deploymentId(old.bundleHash, replaced) }
     await load(entry, next, commit)
+    stages.ended('load')
+    serve(entry, next, stages.summary())
+    tell({ type: 'deployed', entry })
   }
 
   return {
     start: () =>
       inTurn(async () => {
-        const { sources, problems } = await discoverFunctions(functionsDir)
-        for (const { entry, error } of problems) log.error({ entry, err: error }, 'not a function')
-        await Promise.all(sources.map(deploySource))
+        await deployAll(await discover())
+        const retrainings = [...entries.values()].flatMap(({ retraining }) => retraining?.bundle ?? [])
+        await bundleFiles.sweep(retrainings)
       }),
     deploy: name =>
       inTurn(async () => {
-        const { sources } = await discoverFunctions(functionsDir)
-        const source = sources.find(source => source.name === name)
+        const source = (await discover()).find(source => source.name === name)
         if (source === undefined) throw unknownFunction(name)
         return deploySource(source)
       }),
+    refresh: (touched = new Set(), { retry = false } = {}) => inTurn(() => refresh(touched, retry)),
+    watchedFiles,
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     get: name => entries.get(name),
     list: () => [...entries.values()],
     deployed,
-    acquire(name) {
-      const deployment = deployed(name)
+    acquire(name, admitted) {
+      const deployment = entries.has(name) || admitted === undefined ? deployed(name) : admitted
       return { deployment, release: leases.take(deployment.id) }
     },
     switchModel: (...args) => inTurn(() => switchVersion(...args)),
@@ -201,3 +270,16 @@ export function createRegistry(options: RegistryOptions): Registry {
 }
 
 const unknownFunction = (name: string) => new CorunError('unknown-function', `there is no function "${name}"`)
+
+/** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
+const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>
+  [deployment?.id, retraining?.bundle, lastError?.at].join()
+
+/** File systems stamp times with a coarser clock than ours. */
+const clockSlackMs = 10
+
+/** For want of a file: what may be repaired by one that comes from anywhere. */
+const kindOf = (error: unknown): 'unresolved' | 'other' =>
+  error instanceof CorunError && (error.code === 'build-failed' || error.code === 'model-not-found')
+    ? 'unresolved'
+    : 'other'

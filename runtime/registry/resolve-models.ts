@@ -25,26 +25,32 @@ export interface ModelSource {
 
 type ModelSpec = FunctionDescription['models'][string]
 
-/** `importsFolder` keeps models that were made from others, such as imported ones. */
+export interface ResolveOptions {
+  /** Keeps models that were made from others, such as imported ones. */
+  imports: string
+  /** Told of every file that the result depends on, before it is read and also when it is missing. */
+  onFile?: (path: string) => void
+}
+
 export async function resolveModels(
   name: string,
   folder: string,
   specs: Record<string, ModelSpec>,
   source: ModelSource,
-  importsFolder: string,
+  { imports, onFile = () => {} }: ResolveOptions,
 ): Promise<Record<string, DeployedModel>> {
   const resolved = Object.entries(specs).map(async ([key, { path, head, outputs, ...spec }]) => {
     const what = `model "${key}" of function "${name}"`
     const id = `${name}.${key}`
     const recipe = {
-      file: modelFile(what, path, folder),
+      file: modelFile(what, path, folder, onFile),
       outputs,
-      head: head === undefined ? undefined : modelFile(`head of ${what}`, head, folder),
+      head: head === undefined ? undefined : modelFile(`head of ${what}`, head, folder, onFile),
     }
-    const content = await modelContent(id, recipe, importsFolder)
+    const content = await modelContent(id, recipe, { folder: imports, onFile })
     // Before the store takes it: a damaged file must not become a version.
     inspectModel(typeof content === 'string' ? await readFile(content) : content)
-    const labels = await readLabels(spec.labels, folder, id)
+    const labels = await readLabels(spec.labels, folder, { id, onFile })
     return [key, await describeModel(id, await source.adopt(id, content, labels))] as const
   })
   return Object.fromEntries(await Promise.all(resolved))
@@ -72,13 +78,14 @@ export async function describeModel(
 }
 
 /** `npm:<package>/<file>` is looked up in node_modules from the function upward, then in Corun's own. */
-function modelFile(what: string, path: string, folder: string): string {
+function modelFile(what: string, path: string, folder: string, onFile: (path: string) => void): string {
   const inPackage = /^npm:((?:@[^/]+\/)?[^/]+\/.+)$/.exec(path)?.[1]
   const candidates =
     inPackage === undefined
       ? [isAbsolute(path) ? path : join(folder, path)]
       : [...ancestors(folder), packageRoot].map(start => join(start, 'node_modules', inPackage))
   const found = candidates.find(path => statSync(path, { throwIfNoEntry: false })?.isFile())
+  for (const file of inPackage === undefined ? candidates : [found]) if (file !== undefined) onFile(file)
   if (found !== undefined) return found
   const places = inPackage === undefined ? candidates.join(', ') : `no node_modules above ${folder} has it`
   throw new CorunError('model-not-found', `${what}: "${path}" was not found (${places})`)
@@ -91,17 +98,22 @@ function ancestors(folder: string): string[] {
 
 const labelsSchema = z.array(z.string()).min(1)
 
-async function readLabels(labels: ModelSpec['labels'], folder: string, id: string): Promise<string[]> {
+async function readLabels(
+  labels: ModelSpec['labels'],
+  folder: string,
+  { id, onFile }: { id: string; onFile: (path: string) => void },
+): Promise<string[]> {
   if (labels === undefined) return []
   if (typeof labels !== 'string') return labels
   const file = isAbsolute(labels) ? labels : join(folder, labels)
+  onFile(file)
   try {
     return labelsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
   } catch (cause) {
     throw new CorunError(
       'invalid-definition',
       `labels of model "${id}": ${file} is not a JSON list of strings`,
-      { cause },
+      { cause, details: { file } },
     )
   }
 }

@@ -26,7 +26,7 @@ export async function openTarget(name: string, buildFolder: string): Promise<Tra
       bundle: built.file,
       bundleHash: built.hash,
       description,
-      models: await resolveModels(name, folder, description.models, source, buildFolder),
+      models: await resolveModels(name, folder, description.models, source, { imports: buildFolder }),
     },
     retraining: {
       function: name,

@@ -47,7 +47,9 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
     const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
     if (!reply.ok) throw deserializeError(reply.error)
     const { models: specs } = reply.result
-    const models = await resolveModels(name, join(folder, name), specs, plainModels, join(folder, 'imports'))
+    const models = await resolveModels(name, join(folder, name), specs, plainModels, {
+      imports: join(folder, 'imports'),
+    })
     const id = deploymentId(bundle.hash, models)
     return {
       id,

