@@ -84,6 +84,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     provider,
     logLevel: config.logLevel,
     log,
+    ...isolationLimits(config),
   })
   const registry = createRegistry({
     functionsDir: config.functions,
@@ -284,6 +285,16 @@ function logInvocation(log: Logger, { error, ...end }: InvocationEnd): void {
   if (fault) log.error({ ...end, err: error }, 'invocation')
   else if (end.outcome === 'ok') log.debug(end, 'invocation')
   else log.info({ ...end, detail: error instanceof Error ? error.message : undefined }, 'invocation')
+}
+
+/** What a misbehaving function may cost, and when a thread is replaced. */
+function isolationLimits(config: Config) {
+  const budget = config.memoryBudget ?? memoryBudgetBytes()
+  return {
+    deadlineGraceMs: config.deadlineGrace,
+    taskMemoryBytes: config.threadMemory ?? Math.min(2 ** 30, budget / 4),
+    wear: { reloads: config.threadReloads, residentBytes: budget },
+  }
 }
 
 /** What the budget leaves beside the server as it is now. */

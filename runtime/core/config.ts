@@ -60,6 +60,12 @@ export const configSchema = z.object({
     .optional(),
   /** How long a stop waits for requests in flight. Unit: ms. */
   shutdownGrace: z.coerce.number().int().min(0).default(30_000),
+  /** How long a thread may hold a request past its deadline. Unit: ms. */
+  deadlineGrace: z.coerce.number().int().min(0).default(5000),
+  /** Bytes by which the process may grow in one request. Default: a quarter of the memory budget, at most 1 GiB. */
+  threadMemory: bytes(2 ** 20).optional(),
+  /** Deployments that a thread loads before it is replaced. */
+  threadReloads: z.coerce.number().int().min(1).default(200),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 export type Config = z.output<typeof configSchema>
@@ -114,6 +120,21 @@ export const configOptions: readonly ConfigOption[] = [
   option('callbackSecret', 'none', 'Secret that callbacks are signed with (Standard Webhooks, whsec_...)'),
   option('callbackHosts', 'any', 'Hosts that callbacks may go to, joined by commas'),
   option('shutdownGrace', '30000', 'Milliseconds that a stop waits for requests in flight'),
+  option(
+    'deadlineGrace',
+    '5000',
+    'Milliseconds after its deadline when a request that still runs loses its thread',
+  ),
+  option(
+    'threadMemory',
+    '1 GiB or less',
+    'Bytes by which the process may grow in one request; its thread is then ended (a quarter of the budget at most)',
+  ),
+  option(
+    'threadReloads',
+    '200',
+    'Reloads after which a thread is replaced, since imported modules are never freed',
+  ),
   option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
 ]
 

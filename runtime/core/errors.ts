@@ -62,6 +62,11 @@ export const errorKinds = {
     title: 'The box ran out of memory',
     hint: 'Retry: fewer run at once from now on. GET /api/profile shows it.',
   },
+  'thread-lost': {
+    status: 503,
+    title: 'The thread of the request ended before it began',
+    hint: 'Retry: another function had left work in that thread. The log says which.',
+  },
   'function-unavailable': {
     status: 503,
     title: 'Function has no working deployment',

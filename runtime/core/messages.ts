@@ -42,6 +42,16 @@ export interface ThreadSettings {
   logLevel: Config['logLevel']
 }
 
+/** What a thread says without being asked: an exception that nobody caught has left it in an unknown state. */
+export interface ThreadNotice {
+  type: 'spoiled'
+  threadId: number
+  /** Whose it was, where that is known. */
+  function?: string | undefined
+  requestId?: string | undefined
+  error: SerializedError
+}
+
 /** What pool threads are asked to do. */
 export type PoolTask =
   | { type: 'describe'; function: string; bundle: string }
@@ -81,7 +91,7 @@ export type StreamDemand = 'more' | 'stop'
 export const streamWindow = 4
 
 /** Everything that a thread says beside the answers to its tasks. */
-export type ThreadMessage = StreamStart
+export type ThreadMessage = StreamStart | ThreadNotice
 
 /** What each kind of task answers. Errors are data: a thread never rejects for a reason that it knows. */
 export interface PoolResults {
@@ -97,7 +107,8 @@ export interface PoolResults {
 
 export type PoolReply<Type extends PoolTask['type'] = PoolTask['type']> =
   | { ok: true; result: PoolResults[Type]; runMs: number }
-  | { ok: false; error: SerializedError; runMs: number }
+  /** `lost`: its thread ended before it answered. */
+  | { ok: false; error: SerializedError; runMs: number; lost?: true }
 
 /** The answer to one call of a batch, by its place in `calls`. */
 export interface BatchReply {

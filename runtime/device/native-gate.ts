@@ -1,20 +1,24 @@
 /**
  * A gate around the engine that all threads of a process share. Ending a thread or the process while a thread is
- * inside the engine aborts the whole process, so whoever wants to end one first shuts it out and waits.
+ * inside the engine aborts the whole process, so whoever wants to end one first shuts it out and waits. What else the
+ * main side must see of a thread that may never answer again stands beside it: the tasks that it began, and its heap.
  */
 import { CorunError } from '../core/errors.ts'
 
 /**
- * int32 cells: cell 0 tells whether the gate is closed for all; after it three for each thread. Only the main side
+ * int32 cells: cell 0 tells whether the gate is closed for all; after it five for each thread. Only the main side
  * hands out places, so no two threads ever share one, however many have come and gone.
  */
 const closedCell = 0
-const cellsAPlace = 3
+const cellsAPlace = 5
 const places = 256
 /** Offsets in a place: thread id + 1, or 0 when it is vacant; how deep that thread is inside; whether it is shut out. */
 const owner = 0
 const depth = 1
 const barred = 2
+/** Tasks that the thread has begun, and the size of its JavaScript heap in MiB. */
+const begun = 3
+const heap = 4
 
 export type NativeGate = SharedArrayBuffer
 
@@ -36,8 +40,42 @@ export function admitThread(gate: NativeGate, threadId: number): void {
   const place = findPlace(cells, 0)
   if (place === undefined) throw new Error(`the gate has places for ${places} threads, and all are taken`)
   Atomics.store(cells, place + depth, 0)
-  Atomics.store(cells, place + barred, 0)
+  for (const cell of [barred, begun, heap]) Atomics.store(cells, place + cell, 0)
   Atomics.store(cells, place + owner, threadId + 1)
+}
+
+/** In a thread: it begins a task. */
+export function beginTask(gate: NativeGate, threadId: number): void {
+  const cells = new Int32Array(gate)
+  const place = findPlace(cells, threadId + 1)
+  if (place !== undefined) Atomics.add(cells, place + begun, 1)
+}
+
+/** In a thread: what its JavaScript heap holds, in bytes. */
+export function showHeap(gate: NativeGate, threadId: number, bytes: number): void {
+  const cells = new Int32Array(gate)
+  const place = findPlace(cells, threadId + 1)
+  if (place !== undefined) Atomics.store(cells, place + heap, Math.round(bytes / 2 ** 20))
+}
+
+export interface ThreadSigns {
+  inEngine: boolean
+  /** Tasks that it has begun. */
+  begun: number
+  /** As it showed last. */
+  heapBytes: number
+}
+
+/** On the main side; undefined when the thread is not admitted. */
+export function signsOf(gate: NativeGate, threadId: number): ThreadSigns | undefined {
+  const cells = new Int32Array(gate)
+  const place = findPlace(cells, threadId + 1)
+  if (place === undefined) return undefined
+  return {
+    inEngine: Atomics.load(cells, place + depth) > 0,
+    begun: Atomics.load(cells, place + begun),
+    heapBytes: Atomics.load(cells, place + heap) * 2 ** 20,
+  }
 }
 
 /** In a thread: runs `work` inside the gate. Throws `shutting-down` once it is closed or the thread is shut out. */

@@ -5,7 +5,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export interface MetricSources {
   slots(): { slots: number; batch: number; running: number; queued: number }
   scheduler(): { heldBack: number; p95Ms: number | null; boundMs: number | null }
-  threads(): { threads: number; restarts: number }
+  threads(): { threads: number; restarts: number; restartsBy: Partial<Record<string, number>> }
   training(): { active: boolean; waitedMs: number; bursts: number }
 }
 
@@ -92,6 +92,16 @@ export function createMetrics(sources: MetricSources): Metrics {
   )
   gauge('corun_pool_threads', 'Threads of the pool', () => sources.threads().threads)
   gauge('corun_pool_thread_restarts', 'Threads replaced since the start', () => sources.threads().restarts)
+  new Gauge({
+    name: 'corun_pool_thread_restarts_by_reason',
+    help: 'Threads replaced since the start, by reason',
+    labelNames: ['reason'] as const,
+    registers,
+    collect() {
+      for (const [reason, count = 0] of Object.entries(sources.threads().restartsBy))
+        this.set({ reason }, count)
+    },
+  })
   gauge('corun_training_active', '1 while a retraining runs', () => (sources.training().active ? 1 : 0))
   gauge(
     'corun_training_waited_seconds',

@@ -1,4 +1,7 @@
-/** Several requests to one thread as one task: each is answered as soon as it is done, not when all are. */
+/**
+ * Several requests to one thread as one task: each is answered as soon as it is done, not when all are. When the
+ * thread ends, nobody can tell which of the rest ended it: each is run once more, alone.
+ */
 import { MessageChannel, receiveMessageOnPort } from 'node:worker_threads'
 import type { Deployment } from '../core/deployment.ts'
 import type { BatchReply, InvocationCall, PoolReply } from '../core/messages.ts'
@@ -26,7 +29,9 @@ export function invokeBatch(
     waiting.delete(index)
   }
   replyPort.on('message', settle)
-  const ended = run<'invoke-batch'>({ type: 'invoke-batch', deployment, calls, port }).then(end => {
+  const startedAt = performance.now()
+  const sizes = calls.map(({ request }) => request.body.byteLength)
+  const ended = run<'invoke-batch'>({ type: 'invoke-batch', deployment, calls, port }).then(async end => {
     // The end of the task may overtake answers that were sent before it, on another port.
     for (
       let sent = receiveMessageOnPort(replyPort);
@@ -36,7 +41,15 @@ export function invokeBatch(
       settle(sent.message)
     replyPort.close()
     port.close()
-    for (const resolve of waiting.values()) resolve(end.ok ? unanswered : end)
+    const rest = Array.from(waiting, async ([index, resolve]) => {
+      const again =
+        end.ok || end.lost !== true
+          ? undefined
+          : callAgain(calls[index], { at: startedAt, size: sizes[index] })
+      if (again !== undefined) resolve(await run<'invoke'>({ type: 'invoke', deployment, ...again }))
+      else resolve(end.ok ? unanswered : end)
+    })
+    await Promise.all(rest)
     return end
   })
   return { replies, ended }
@@ -47,4 +60,14 @@ const unanswered: PoolReply<'invoke'> = {
   ok: false,
   error: { code: 'internal-error', message: 'the thread left a request of a batch unanswered' },
   runMs: 0,
+}
+
+/** Undefined when its deadline has passed, or its body went with the thread that it was moved to. */
+function callAgain(
+  call: InvocationCall | undefined,
+  sent: { at: number; size: number | undefined },
+): InvocationCall | undefined {
+  const remainingMs = (call?.remainingMs ?? 0) - (performance.now() - sent.at)
+  const isWhole = call?.request.body.byteLength === sent.size
+  return call !== undefined && isWhole && remainingMs > 0 ? { ...call, remainingMs } : undefined
 }

@@ -1,15 +1,31 @@
 /**
  * The threads that run functions: any task in a thread that is free, some in every thread, and an end that waits
- * for what runs. Leaves who runs when to dispatch/, and what a task does to worker/.
+ * for what runs. Leaves who runs when to dispatch/, what a task does to worker/, and misbehaving threads to
+ * watch-threads.ts.
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
 import { failureCodes, type PoolReply, type PoolTask } from '../core/messages.ts'
+import type { WearLimits } from './choose-recycling.ts'
+import type { EndReason } from './judge-thread.ts'
 import { createStreamDesk, type StreamDesk } from './stream-desk.ts'
-import { createThreads, type ThreadsOptions } from './threads.ts'
+import { createThreads, ThreadEnded, type ThreadsOptions } from './threads.ts'
+import { watchThreads } from './watch-threads.ts'
 
 export interface PoolOptions extends Omit<ThreadsOptions, 'onMessage'> {
+  /** After its deadline a request has this long before its thread is ended. Default 5,000. */
+  deadlineGraceMs?: number
+  /** How long a thread outside the engine may leave a task unseen. Default 2,000. */
+  stallMs?: number
+  /** How long a thread that shall end is waited for before another is started beside it. Default 1,000. */
+  endPatienceMs?: number
+  /** A deployment that takes longer to load, `init` included, does not load. Default 120,000. */
+  loadLimitMs?: number
+  /** Bytes by which the process may grow in one task. Default 1 GiB. */
+  taskMemoryBytes?: number
+  /** When a thread is replaced. Default: 200 reloads, 512 MiB of heap, no bound for the process. */
+  wear?: Partial<WearLimits>
   /** How long `close` waits for tasks that are not inside the engine, such as an endless loop. Default 5,000. */
   closeGraceMs?: number
   /** A module whose top level takes longer is not a function: its thread is replaced. Default 10,000. */
@@ -23,6 +39,7 @@ export interface PoolStats {
   busy: number
   /** Threads that ended and were replaced. */
   restarts: number
+  restartsBy: Partial<Record<EndReason, number>>
 }
 
 export interface Pool {
@@ -42,12 +59,40 @@ export interface Pool {
   close(): Promise<void>
 }
 
+const defaultWear: WearLimits = {
+  reloads: 200,
+  heapBytes: 512 * 2 ** 20,
+  residentBytes: Number.POSITIVE_INFINITY,
+}
+
 export function createPool(options: PoolOptions): Pool {
-  const { closeGraceMs = 5000, describeLimitMs = 10_000, loadPatienceMs = 30_000, ...rest } = options
+  const {
+    closeGraceMs = 5000,
+    describeLimitMs = 10_000,
+    loadPatienceMs = 30_000,
+    deadlineGraceMs = 5000,
+    stallMs = 2000,
+    endPatienceMs = 1000,
+    loadLimitMs = 120_000,
+    taskMemoryBytes = 2 ** 30,
+    wear,
+    ...rest
+  } = options
   const { log } = options
   const streams = createStreamDesk()
-  const threads = createThreads({ ...rest, onMessage: streams.receive })
+  const threads = createThreads({ ...rest, onMessage: streams.receive }, prepare)
   const { book } = threads
+  const watch = watchThreads(threads, {
+    log,
+    stallMs,
+    patienceMs: endPatienceMs,
+    taskMemoryBytes,
+    wear: { ...defaultWear, ...wear },
+  })
+  /** What every thread shall have loaded. */
+  const wanted = new Map<string, Deployment>()
+  /** Those that ended a thread which was loading them: others load them with their first request. */
+  const dangerous = new Set<string>()
   let closed: Promise<void> | undefined
 
   function refuse(): CorunError {
@@ -56,42 +101,130 @@ export function createPool(options: PoolOptions): Pool {
       : new CorunError('shutting-down', 'the pool takes no new tasks')
   }
 
-  async function post<Type extends PoolTask['type']>(
+  function limitOf(task: PoolTask): number | undefined {
+    switch (task.type) {
+      case 'describe':
+      case 'describe-retraining':
+        return describeLimitMs
+      case 'load':
+        return loadLimitMs
+      case 'invoke':
+        return task.remainingMs + deadlineGraceMs
+      case 'invoke-batch':
+        return Math.max(...task.calls.map(({ remainingMs }) => remainingMs)) + deadlineGraceMs
+      case 'unload':
+      case 'check-image':
+        return undefined
+    }
+  }
+
+  /** The thread is the caller's. Rejects with {@link ThreadEnded}. */
+  async function send<Type extends PoolTask['type']>(
     task: Extract<PoolTask, { type: Type }>,
     threadId: number,
   ): Promise<PoolReply<Type>> {
-    const startedAt = performance.now()
-    let timer: NodeJS.Timeout | undefined
-    let late: string | undefined
-    if (task.type === 'describe' || task.type === 'describe-retraining') {
-      timer = setTimeout(() => {
-        late = `its module was not loaded within ${describeLimitMs} ms`
-        void threads.end(threadId)
-      }, describeLimitMs)
-    }
+    const ended = watch.begin(threadId, { limitMs: limitOf(task), loads: task.type === 'load' })
     try {
       // The worker answers a task of a type with a result of that type.
       return (await threads.send(task, threadId, transferable(task))) as PoolReply<Type>
+    } finally {
+      ended()
+    }
+  }
+
+  async function post<Type extends PoolTask['type']>(
+    task: Extract<PoolTask, { type: Type }>,
+    threadId: number,
+  ): Promise<PoolReply<Type> | 'not-begun'> {
+    const startedAt = performance.now()
+    try {
+      return await send(task, threadId)
     } catch (error) {
       if (closed !== undefined) return failed(refuse())
-      log.error({ task: task.type, late, err: error }, 'a task ended with its thread')
-      const why = late ?? `its thread ended: ${error instanceof Error ? error.message : String(error)}`
-      const lost = new CorunError(failureCodes[task.type], `${nameOf(task)}: ${why}`)
-      return failed(lost, performance.now() - startedAt)
+      const lost = error instanceof ThreadEnded ? error : new ThreadEnded('exit', true, error)
+      const { begun, why } = lost
+      log.error({ task: task.type, begun, why, err: error }, 'a task ended with its thread')
+      if (!begun) return 'not-begun'
+      const text = `${nameOf(task)}: ${reasonText(why, task, lost)}`
+      const code =
+        why === 'deadline' && task.type === 'invoke' ? 'deadline-exceeded' : failureCodes[task.type]
+      return lostWith(new CorunError(code, text), performance.now() - startedAt)
     } finally {
-      clearTimeout(timer)
       book.giveBack(threadId)
+    }
+  }
+
+  function reasonText(why: EndReason, task: PoolTask, error: Error): string {
+    switch (why) {
+      case 'deadline':
+        return task.type === 'describe' || task.type === 'describe-retraining'
+          ? `its module was not loaded within ${describeLimitMs} ms`
+          : `it ran for longer than ${limitOf(task)} ms, and its thread was ended`
+      case 'memory':
+        return `it took more than ${taskMemoryBytes} bytes of memory, and its thread was ended`
+      case 'out-of-memory':
+        return `its thread ran out of memory: ${error.message}`
+      default:
+        return `its thread ended: ${error.message}`
     }
   }
 
   async function run<Type extends PoolTask['type']>(
     task: Extract<PoolTask, { type: Type }>,
   ): Promise<PoolReply<Type>> {
-    const threadId = threads.alive() ? await book.take() : undefined
-    return threadId === undefined ? failed(refuse()) : post(task, threadId)
+    const startedAt = performance.now()
+    const isWhole = transferable(task).length === 0
+    let again = task
+    // What another function left in a thread may end it before it begins this task: then another thread gets it.
+    for (let tries = 1; ; tries += 1) {
+      const threadId = threads.alive() ? await book.take() : undefined
+      if (threadId === undefined) return failed(refuse())
+      const reply = await post<Type>(again, threadId)
+      if (reply !== 'not-begun') return reply
+      const elapsedMs = performance.now() - startedAt
+      if (!isWhole || tries === mostTries) {
+        const details = { retryAfter: 1 }
+        const text = `${nameOf(task)}: its thread ended before it began`
+        return lostWith(new CorunError('thread-lost', text, { details }), elapsedMs)
+      }
+      if ('remainingMs' in task) again = { ...task, remainingMs: Math.max(1, task.remainingMs - elapsedMs) }
+    }
+  }
+
+  /** Loads what serves in a thread that takes the place of another, before it takes tasks. */
+  async function prepare(threadId: number): Promise<void> {
+    const loaded: string[] = []
+    for (const [id, deployment] of wanted) {
+      if (dangerous.has(id)) continue
+      try {
+        const reply = await send<'load'>({ type: 'load', deployment }, threadId)
+        if (reply.ok) loaded.push(id)
+        else log.error({ deployment: id, err: reply.error }, 'a new thread could not load a deployment')
+      } catch (error) {
+        if (closed !== undefined) return
+        dangerous.add(id)
+        log.error({ deployment: id, err: error }, 'a deployment ended the new thread that loaded it')
+        return
+      }
+    }
+    for (const deploymentId of loaded.filter(id => !wanted.has(id))) {
+      await send<'unload'>({ type: 'unload', deploymentId }, threadId).catch(() => undefined)
+    }
   }
 
   async function loadEverywhere(deployment: Deployment): Promise<void> {
+    const isNew = !wanted.has(deployment.id)
+    wanted.set(deployment.id, deployment)
+    dangerous.delete(deployment.id)
+    try {
+      await loadInAll(deployment)
+    } catch (error) {
+      if (isNew) wanted.delete(deployment.id)
+      throw error
+    }
+  }
+
+  async function loadInAll(deployment: Deployment): Promise<void> {
     const task = () => ({ type: 'load', deployment }) as const
     const seen = new Set<number>()
     let loaded = 0
@@ -112,7 +245,8 @@ export function createPool(options: PoolOptions): Pool {
         )
         void taking.then(free => (free === undefined ? undefined : post(task(), free)))
       } else if (threadId !== undefined) {
-        const reply = await post(task(), threadId)
+        const reply = await post<'load'>(task(), threadId)
+        if (reply === 'not-begun') continue
         if (!reply.ok) throw deserializeError(reply.error)
         loaded += 1
       }
@@ -126,17 +260,20 @@ export function createPool(options: PoolOptions): Pool {
 
   /** In all threads at once, since it takes no time, and one that stays busy keeps none of the others waiting. */
   async function unloadEverywhere(deploymentId: string): Promise<void> {
+    wanted.delete(deploymentId)
     const unloads = book.ids().map(async id => {
       const threadId = await book.takeThread(id)
       if (threadId === undefined) return
       const reply = await post<'unload'>({ type: 'unload', deploymentId }, threadId)
-      if (!reply.ok) log.warn({ deployment: deploymentId, err: reply.error }, 'a deployment was not unloaded')
+      if (reply === 'not-begun' || reply.ok) return
+      log.warn({ deployment: deploymentId, err: reply.error }, 'a deployment was not unloaded')
     })
     await Promise.all(unloads)
   }
 
   async function shutDown(): Promise<void> {
     await within(book.idle(), closeGraceMs)
+    watch.close()
     await threads.close()
   }
 
@@ -145,7 +282,11 @@ export function createPool(options: PoolOptions): Pool {
     loadEverywhere,
     unloadEverywhere,
     expectStream: streams.expectStream,
-    stats: () => ({ threads: book.ids().length, busy: book.busy(), restarts: threads.restarts() }),
+    stats() {
+      const restartsBy = threads.restarts()
+      const restarts = Object.values(restartsBy).reduce((sum, count) => sum + count, 0)
+      return { threads: book.ids().length, busy: book.busy(), restarts, restartsBy }
+    },
     close() {
       closed ??= shutDown()
       return closed
@@ -155,6 +296,10 @@ export function createPool(options: PoolOptions): Pool {
 
 function failed<Type extends PoolTask['type']>(error: CorunError, runMs = 0): PoolReply<Type> {
   return { ok: false, error: serializeError(error, 'internal-error'), runMs }
+}
+
+function lostWith<Type extends PoolTask['type']>(error: CorunError, runMs: number): PoolReply<Type> {
+  return { ok: false, error: serializeError(error, 'internal-error'), runMs, lost: true }
 }
 
 async function within<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
@@ -186,21 +331,27 @@ function nameOf(task: PoolTask): string {
   }
 }
 
-/** Bodies travel without a copy when they own their buffer whole; the port of a batch goes with it. */
+/** Threads that a task is sent to while it has not begun. */
+const mostTries = 3
+
+/** A smaller body is copied, so that the request can be sent again when its thread ends before it begins. */
+const movedBytes = 2 ** 20
+
+/** Large bodies travel without a copy when they own their buffer whole; the port of a batch goes with it. */
 function transferable(task: PoolTask): (ArrayBuffer | MessagePort)[] {
   switch (task.type) {
     case 'invoke':
-      return wholeBuffer(task.request.body)
+      return wholeBuffer(task.request.body, movedBytes)
     case 'check-image':
-      return wholeBuffer(task.body)
+      return wholeBuffer(task.body, movedBytes)
     case 'invoke-batch':
-      return [task.port, ...task.calls.flatMap(({ request }) => wholeBuffer(request.body))]
+      return [task.port, ...task.calls.flatMap(({ request }) => wholeBuffer(request.body, movedBytes))]
     default:
       return []
   }
 }
 
-function wholeBuffer({ buffer, byteLength }: Uint8Array): ArrayBuffer[] {
+function wholeBuffer({ buffer, byteLength }: Uint8Array, least: number): ArrayBuffer[] {
   const whole = buffer instanceof ArrayBuffer && byteLength === buffer.byteLength
-  return whole && byteLength > 0 ? [buffer] : []
+  return whole && byteLength >= least ? [buffer] : []
 }

@@ -2,6 +2,7 @@
 import { serializeError } from '../core/errors.ts'
 import type { BatchReply, InvocationCall, PoolReply } from '../core/messages.ts'
 import type { LoadedDeployment } from './deployments.ts'
+import { attribute } from './faults.ts'
 import { type InvokeOptions, invoke } from './invoke.ts'
 import { shareRuns } from './model-batcher.ts'
 
@@ -17,7 +18,10 @@ export async function invokeBatch(
   // Before any of them begins, so that the first does not run without the rest.
   const members = calls.map(call => ({ ...call, read: shared.batcher.reading() }))
   const work = members.map(async ({ read, ...call }, index) => {
-    const answered: Promise<PoolReply<'invoke'>> = invoke(loaded, call, { ...options, shared, onRead: read })
+    const origin = { function: loaded.deployment.function, requestId: call.request.requestId }
+    const answered: Promise<PoolReply<'invoke'>> = attribute(origin, () =>
+      invoke(loaded, call, { ...options, shared, onRead: read }),
+    )
       .then(result => ({ ok: true as const, result, runMs: performance.now() - startedAt }))
       .catch(error => ({
         ok: false as const,

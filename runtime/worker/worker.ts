@@ -1,4 +1,5 @@
 /** The entry of a pool thread: takes a task, answers it. What went wrong is an answer too; nothing is thrown. */
+import { getHeapStatistics } from 'node:v8'
 import { parentPort, threadId, workerData } from 'node:worker_threads'
 import { serializeError } from '../core/errors.ts'
 import {
@@ -7,12 +8,15 @@ import {
   type PoolReply,
   type PoolResults,
   type PoolTask,
+  type ThreadNotice,
   type ThreadSettings,
 } from '../core/messages.ts'
+import { beginTask, showHeap } from '../device/native-gate.ts'
 import { prepareImage } from '../images/prepare-image.ts'
 import { createLogger } from '../observe/log.ts'
 import { createDeployments } from './deployments.ts'
 import { describeFunction, describeRetraining } from './describe.ts'
+import { attribute, catchFaults, forbidExit, type Origin } from './faults.ts'
 import { type InvokeOptions, invoke } from './invoke.ts'
 import { invokeBatch } from './invoke-batch.ts'
 
@@ -20,12 +24,6 @@ import { invokeBatch } from './invoke-batch.ts'
 const settings = workerData as ThreadSettings
 const log = createLogger(settings.logLevel).child({ thread: threadId })
 const deployments = createDeployments({ ...settings, threadId })
-
-// A promise that a handler forgot must not take the next request's thread with it. An exception that nobody caught
-// does end the thread: what it interrupted is unknown.
-process.on('unhandledRejection', error =>
-  log.error({ err: error }, 'a promise was rejected and nobody waited for it'),
-)
 
 /** Beside the answers to tasks, on the thread's own port. */
 const post: InvokeOptions['post'] = (start, transfer) => parentPort?.postMessage(start, transfer)
@@ -60,14 +58,34 @@ function buffersOf({ reply }: BatchReply): ArrayBuffer[] {
   return buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : []
 }
 
+let isGuarded = false
+
+/** With the first task: what goes wrong before it ends the thread, and tells that it does not start. */
+function guard(): void {
+  if (isGuarded) return
+  isGuarded = true
+  forbidExit()
+  catchFaults(log, (error, origin) => {
+    const notice: ThreadNotice = {
+      type: 'spoiled',
+      threadId,
+      ...origin,
+      error: serializeError(error, 'handler-error'),
+    }
+    parentPort?.postMessage(notice)
+  })
+}
+
 export default async function handle<Type extends PoolTask['type']>(
   task: Extract<PoolTask, { type: Type }>,
 ): Promise<PoolReply<Type>> {
   const startedAt = performance.now()
+  guard()
+  beginTask(settings.gate, threadId)
   // The table above has for each type the function of that type, which the compiler cannot follow through an index.
   const run = perform[task.type] as (task: PoolTask) => Promise<PoolResults[Type]>
   try {
-    const result = await run(task)
+    const result = await attribute(originOf(task), () => run(task))
     return { ok: true, result, runMs: performance.now() - startedAt }
   } catch (error) {
     return {
@@ -75,5 +93,24 @@ export default async function handle<Type extends PoolTask['type']>(
       error: serializeError(error, failureCodes[task.type]),
       runMs: performance.now() - startedAt,
     }
+  } finally {
+    tellHeap(startedAt)
   }
+}
+
+function originOf(task: PoolTask): Origin {
+  if (task.type === 'invoke') {
+    return { function: task.deployment.function, requestId: task.request.requestId }
+  }
+  if ('deployment' in task) return { function: task.deployment.function }
+  return 'function' in task ? { function: task.function } : {}
+}
+
+let heapToldAt = 0
+
+/** Once a second at most: it takes longer than a small task. */
+function tellHeap(now: number): void {
+  if (now - heapToldAt < 1000) return
+  heapToldAt = now
+  showHeap(settings.gate, threadId, getHeapStatistics().used_heap_size)
 }

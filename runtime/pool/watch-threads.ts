@@ -1,0 +1,127 @@
+/**
+ * Looks at the threads again and again and does what judge-thread.ts, choose-memory-hog.ts and choose-recycling.ts
+ * say: those that hold a task past its time, or take too much memory, are ended; worn ones are replaced.
+ */
+import type { Logger } from '../observe/log.ts'
+import { chooseMemoryHog } from './choose-memory-hog.ts'
+import { chooseRecycling, type WearLimits } from './choose-recycling.ts'
+import { judgeThread, type ThreadLimits } from './judge-thread.ts'
+import type { Threads } from './threads.ts'
+
+export interface WatchOptions extends Omit<ThreadLimits, 'room'> {
+  log: Logger
+  /** Resident bytes by which the process may grow in one task. */
+  taskMemoryBytes: number
+  wear: WearLimits
+  /** Default 100. */
+  lookEveryMs?: number
+}
+
+export interface WatchedTask {
+  /** What it may take, a grace included; undefined: it ends by itself. */
+  limitMs: number | undefined
+  /** It may take as much memory as it needs. */
+  loads: boolean
+}
+
+export interface ThreadWatch {
+  /** A task is sent to a thread. Call what it answers when the task has ended. */
+  begin(threadId: number, task: WatchedTask): () => void
+  close(): void
+}
+
+/** When no replacement could be started. */
+const retryRecyclingMs = 10_000
+
+interface Running extends WatchedTask {
+  startedAt: number
+  rssBefore: number
+}
+
+export function watchThreads(threads: Threads, options: WatchOptions): ThreadWatch {
+  const { log, stallMs, patienceMs, taskMemoryBytes, wear, lookEveryMs = 100 } = options
+  const running = new Map<number, Running>()
+  let rss = process.memoryUsage.rss()
+  let recycling = false
+
+  function look(): void {
+    rss = process.memoryUsage.rss()
+    judgeAll()
+    watchMemory()
+    void recycle()
+  }
+
+  function judgeAll(): void {
+    for (const member of threads.members()) {
+      const { threadId, begun, begunLast, inEngine, leaving, replaced } = member
+      const task = running.get(threadId)
+      const ms = performance.now() - (task?.startedAt ?? 0)
+      const facts = {
+        task: task && { ms, limitMs: task.limitMs, begun: begunLast },
+        hasWorked: begun > 0,
+        inEngine,
+        leavingMs: leaving?.sinceMs,
+        replaced,
+      }
+      const verdict = judgeThread(facts, { stallMs, patienceMs, room: threads.room() })
+      if (verdict.do === 'end') {
+        log.error(
+          { thread: threadId, why: verdict.why, ms, inEngine },
+          'a thread holds its task for too long',
+        )
+        void threads.end(threadId, verdict.why)
+      } else if (verdict.do === 'replace') {
+        log.error({ thread: threadId, inEngine }, 'a thread does not end; another is started beside it')
+        void threads.startBeside(threadId)
+      }
+    }
+  }
+
+  function watchMemory(): void {
+    const members = threads.members()
+    // What a load takes stays taken; and what a hog took is given back when it is gone.
+    if ([...running.values()].some(({ loads }) => loads) || members.some(({ leaving }) => leaving)) {
+      for (const task of running.values()) task.rssBefore = Math.max(task.rssBefore, rss)
+      return
+    }
+    const users = members.flatMap(({ threadId, inEngine, busy }) => {
+      const task = running.get(threadId)
+      return task === undefined ? [] : [{ threadId, inEngine, busy: busy(), rssBefore: task.rssBefore }]
+    })
+    const hog = chooseMemoryHog(users, { rss, allowedBytes: taskMemoryBytes })
+    if (hog === undefined) return
+    log.error({ thread: hog, rss, taskMemoryBytes }, 'a task takes too much memory, and its thread is ended')
+    void threads.end(hog, 'memory')
+  }
+
+  /** The replacement takes tasks before the worn thread stops; where there may be no other, the one comes after the other. */
+  async function recycle(): Promise<void> {
+    const members = threads.members().filter(({ leaving }) => leaving === undefined)
+    const choice = recycling ? undefined : chooseRecycling(members, wear, rss)
+    if (choice === undefined) return
+    recycling = true
+    const { threadId, why } = choice
+    const replacement = await threads.startBeside(threadId)
+    if (replacement !== undefined || threads.spares === 0) {
+      log.info({ thread: threadId, why, replacement }, 'a worn thread is replaced')
+      await threads.retire(threadId, why)
+      recycling = false
+    } else
+      setTimeout(() => {
+        recycling = false
+      }, retryRecyclingMs).unref()
+  }
+
+  const timer = setInterval(look, lookEveryMs).unref()
+
+  return {
+    begin(threadId, task) {
+      const entry = { ...task, startedAt: performance.now(), rssBefore: rss }
+      running.set(threadId, entry)
+      return () => {
+        if (running.get(threadId) === entry) running.delete(threadId)
+      }
+    },
+    close: () => clearInterval(timer),
+  }
+}
