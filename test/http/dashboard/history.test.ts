@@ -85,7 +85,7 @@ test("the server's own metrics become rates and latencies", async () => {
   const metrics = createMetrics({
     slots: () => ({ slots: 3, batch: 1, running: 2, queued: 4 }),
     scheduler: () => ({ heldBack: 0, p95Ms: null, boundMs: null }),
-    threads: () => ({ threads: 3, restarts: 0 }),
+    threads: () => ({ threads: 3, restarts: 0, restartsBy: {} }),
     training: () => ({ active: true, waitedMs: 0, bursts: 0 }),
   })
   const look = async (at: number) => snapshotOf(parseMetrics(await metrics.text()), at)
