@@ -105,7 +105,7 @@ function decodeNode(proto: NodeProto): Node {
   }
 }
 
-function encodeNode(node: Node): NodeProto {
+export function encodeNode(node: Node): NodeProto {
   return create(NodeProtoSchema, {
     opType: node.opType,
     domain: node.domain,
