@@ -1,8 +1,10 @@
 /** The public API of function authors: `import { defineFunction, image } from 'corun'`. */
 export type {
   AdamOptimizer,
+  CaptureOptions,
   Classification,
   CorsOptions,
+  DriftOptions,
   Feed,
   FetchDefinition,
   FetchHandler,

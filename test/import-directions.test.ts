@@ -23,6 +23,7 @@ const order = [
   'worker',
   'training',
   'models',
+  'drift',
   'samples',
   'keys',
   'autodiff',

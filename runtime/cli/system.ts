@@ -31,6 +31,7 @@ import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
 import { operatingState, poolLimits } from './scheduling.ts'
+import { openWatching, type Watching } from './watching.ts'
 
 export interface System {
   config: Config
@@ -41,6 +42,8 @@ export interface System {
   samples: SampleStore
   keys: KeyStore
   invocations: Invocations
+  feedback: Watching['feedback']
+  drift: Watching['drift']
   metrics: Metrics
   provider: Provider
   /** The key that a profile measured now would have. */
@@ -103,6 +106,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     scheduler: () => scheduler.view(),
     threads: () => pool.stats(),
     training: () => ({ active: training, ...yielding.totals() }),
+    drift: () => watching.drift.list(),
   })
   const dispatcher = createDispatcher({
     ...limits,
@@ -117,6 +121,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       logInvocation(log, end)
       if (end.outcome === 'ok' && isProfiled(inForce, end.function)) scheduler.ran(end.runMs)
     },
+    onAnswer: answered => watching.answered(answered),
     onBatch: metrics.batch,
     onOutOfMemory: size => scheduler.outOfMemory(size, dispatcher.stats().running),
   })
@@ -143,6 +148,14 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     log,
     quota: { perLabel: config.samplesPerLabel, bytes: config.sampleBytes },
   })
+  const watching = await openWatching({
+    dataDir: config.data,
+    registry,
+    samples,
+    retraining: () => retraining,
+    clock: systemClock,
+    log,
+  })
   const schedule: Schedule = createSchedule({
     start: name => retraining.start(name, { by: 'schedule' }),
     log,
@@ -167,6 +180,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     models: store,
     registry,
     samples,
+    driftLevel: model => watching.drift.get(model)?.level ?? 'stable',
     dataDir: config.data,
     provider,
     threads,
@@ -206,6 +220,8 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     samples,
     keys,
     invocations,
+    feedback: watching.feedback,
+    drift: watching.drift,
     metrics,
     provider,
     profileKey,
@@ -234,6 +250,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       state = 'closing'
       schedule.close()
       const unwatched = watch?.close()
+      watching.stop()
       const drained = dispatcher.drain()
       await Promise.all([
         within(Promise.all([drained, invocations.close()]), config.shutdownGrace, log),
@@ -242,6 +259,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       ])
       scheduler.close()
       await pool.close()
+      await watching.close()
       await lock.release()
     },
   }

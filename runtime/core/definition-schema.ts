@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { FetchDefinition, FetchHandler, HandlerDefinition, RetrainingDefinition } from './definition.ts'
 import { CorunError } from './errors.ts'
 import { isLabelName } from './labels.ts'
+import { captureSchema, driftSchema } from './watching-schema.ts'
 
 const channelValues = z.array(z.number()).min(1).max(3)
 const callable = z.custom<(...args: never[]) => unknown>(
@@ -83,6 +84,7 @@ const optionFields = {
   auth: z.literal('key').optional(),
   cors: corsSchema.optional(),
   schedule: scheduleSchema.optional(),
+  drift: driftSchema.optional(),
   models: z.record(z.string().regex(modelNamePattern), modelSpecSchema).optional(),
 }
 const batchSchema = z.strictObject({ max: z.int().min(1).max(1024) })
@@ -93,9 +95,11 @@ const handlerDefinitionSchema = z
     input: z.union([imageInputSchema, zodSchema]).optional(),
     output: zodSchema.optional(),
     batch: batchSchema.optional(),
+    capture: captureSchema.optional(),
     handler: callable,
   })
   .refine(({ batch, input }) => batch === undefined || isImage(input), 'batch needs input: image(...)')
+  .refine(({ capture, input }) => capture === undefined || isImage(input), 'capture needs input: image(...)')
   .refine(
     ({ schedule, input }) => schedule === undefined || !isImage(input),
     'a function that takes pictures cannot be called by a schedule',
@@ -134,6 +138,12 @@ const augmentationSchema = z.strictObject({
 export const retrainingDefinitionSchema = z.strictObject({
   model: z.string().regex(modelNamePattern),
   schedule: z.string().min(1).optional(),
+  onDrift: z
+    .union([
+      z.boolean().transform(on => (on ? { cooldownHours: 24 } : undefined)),
+      z.strictObject({ cooldownHours: z.number().min(0).default(24) }),
+    ])
+    .optional(),
   trainable: z
     .union([
       z.enum(['head', 'all']),
@@ -250,6 +260,9 @@ export const functionDescriptionSchema = z.object({
   cors: corsSchema.optional(),
   schedule: scheduleSchema.optional(),
   batch: batchSchema.optional(),
+  capture: captureSchema.optional(),
+  /** Left out: with the defaults. */
+  drift: driftSchema.optional(),
   /** `json` carries a JSON schema where zod can make one. */
   input: z.discriminatedUnion('kind', [
     imageInputSchema,

@@ -177,8 +177,33 @@ export interface CorsOptions {
   maxAge?: number
 }
 
+/** Which pictures are kept for a while, so that feedback has something to attach to. */
+export interface CaptureOptions {
+  /** Share of all requests, 0 to 1. Default 0. */
+  share?: number
+  /**
+   * Share of the requests whose top probability is below a bound: `{ below, share }`, or the share alone for the default
+   * bound of 0.7. `share` is 1 when left out. Default 0.
+   */
+  uncertain?: number | { below?: number; share?: number }
+  /** Default 168, a week. */
+  keepHours?: number
+  /** The most bytes that they take; the oldest go first. Default 256 MiB. */
+  maxBytes?: number
+}
+
+/** How requests are held against the first ones that a version answered. */
+export interface DriftOptions {
+  /** Requests that the reference is made from. Default 1,000. */
+  reference?: number
+  /** Expected number of false alarms in 1,000 requests. Default 0.001: one in a million. */
+  falseAlarms?: number
+}
+
 export interface FunctionOptions {
   description?: string
+  /** For models with labels. Default: on, with the defaults of its options. */
+  drift?: false | DriftOptions
   /** From arrival to answer, queueing included. Default 10,000. */
   timeoutMs?: number
   /** Requests of this function in the queue and running; more are answered 429. Default: the box's bound alone. */
@@ -207,6 +232,8 @@ export interface HandlerDefinition<
    * of a form, and gets a JSON array back. The handler is called for each, and their model calls share runs.
    */
   batch?: { max: number }
+  /** For `image(...)` and models with labels. Default: nothing is kept of a request. */
+  capture?: CaptureOptions
   handler(
     input: InputOf<Input>,
     context: FunctionContext<Models>,
@@ -320,6 +347,11 @@ export interface RetrainingDefinition {
   model: string
   /** Cron pattern (5 or 6 fields, local time). Default: only by hand. */
   schedule?: string
+  /**
+   * A run also starts while the model has drifted, once there are enough samples and `cooldownHours` (default 24) have
+   * passed since the last one started. Default: it does not.
+   */
+  onDrift?: boolean | { cooldownHours?: number }
   /** Default `all`. */
   trainable?: Trainable
   /** Default `softmax-cross-entropy`. */

@@ -134,6 +134,11 @@ export const errorKinds = {
     hint: 'The log of the server tells why it ended.',
   },
   'unknown-label': { status: 422, title: 'Unknown label', hint: "Use one of the model's labels." },
+  'unknown-request': {
+    status: 404,
+    title: 'No such request is known',
+    hint: 'Give feedback sooner, or capture more: see capture in the README.',
+  },
   'unknown-sample': {
     status: 404,
     title: 'No such sample',

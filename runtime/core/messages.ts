@@ -68,7 +68,32 @@ export interface AnswerHead {
   headers: [string, string][]
 }
 
+/** What one run of a model with labels said. */
+export interface ModelSaid {
+  /** Id of the model, and content hash of the version that said it. */
+  model: string
+  version: string
+  /** Place of the predicted class among the model's labels. */
+  predicted: number
+  /** Of the predicted class, 0 to 1. */
+  probability: number
+  /** What its last layer took in, folded to a few numbers; undefined where the model does not show it. */
+  features?: Float32Array
+}
+
+/** A picture that a request brought, to be kept for a while. */
+export interface CapturedPicture {
+  body: Uint8Array
+  /** As the decoder named it. */
+  format: string
+}
+
 export interface InvocationAnswer extends AnswerHead {
+  /** By the models that ran for it, in their order; of a long list the first ones. */
+  said?: ModelSaid[]
+  /** The request brought several pictures: what was said has no single one that it is about. */
+  severalPictures?: boolean
+  captured?: CapturedPicture
   body: Uint8Array
   /** The body left piece by piece, on the port of a {@link StreamStart}; the one here is empty. */
   streamed?: boolean

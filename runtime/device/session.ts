@@ -16,12 +16,13 @@ export function threadsFor(provider: Provider, wanted: number): number {
   return provider === 'webgpu' ? 1 : wanted
 }
 
-/** The CPU takes what the provider cannot. Blocks its thread while the model is optimized. */
+/** `content`: a file's path, or its bytes. The CPU takes what the provider cannot. Blocks its thread meanwhile. */
 export function openSession(
-  file: string,
+  content: string | Uint8Array,
   { provider, intraOpThreads }: SessionSettings,
 ): Promise<InferenceSession> {
-  return InferenceSession.create(file, {
+  // The two forms are overloads, which a union does not match.
+  return InferenceSession.create(content as string, {
     executionProviders: provider === 'cpu' ? ['cpu'] : [provider, 'cpu'],
     intraOpNumThreads: intraOpThreads,
     interOpNumThreads: 1,

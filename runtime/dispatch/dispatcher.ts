@@ -5,7 +5,14 @@
 import type { Clock } from '../core/clock.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, type ErrorCode } from '../core/errors.ts'
-import type { AnswerHead, InvocationRequest, PoolReply, PoolResults, PoolTask } from '../core/messages.ts'
+import type {
+  AnswerHead,
+  InvocationAnswer,
+  InvocationRequest,
+  PoolReply,
+  PoolResults,
+  PoolTask,
+} from '../core/messages.ts'
 import type { Pool } from '../pool/pool.ts'
 import { admit, retryAfterSeconds, retryWhenInTimeSeconds } from './admission.ts'
 import { receiveStream } from './answer-stream.ts'
@@ -31,10 +38,18 @@ export interface DispatcherOptions extends SlotLimits {
   expectStream?: Pool['expectStream']
   /** Told once for every request, however it ended. */
   onEnd(end: InvocationEnd): void
+  /** Told of every request that was answered with a result, and what its models said. */
+  onAnswer?(answered: Answered): void
   /** Told of every use of a slot by requests: how many shared it. */
   onBatch?(size: number): void
   /** Memory did not suffice for a batch of `size` requests; 1: for a single one. */
   onOutOfMemory?(size: number): void
+}
+
+export interface Answered {
+  requestId: string
+  deployment: Deployment
+  answer: Pick<InvocationAnswer, 'said' | 'severalPictures' | 'captured'>
 }
 
 export interface InvocationEnd {
@@ -243,7 +258,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         const reply = await send(use, deployment, { key, request, remainingMs })
         if (!reply.ok && reply.error.code === 'out-of-memory') onOutOfMemory(1)
         end.runMs ||= reply.runMs
-        const answer = resultOf(reply)
+        const { said, severalPictures, captured, ...answer } = resultOf(reply)
+        if (said !== undefined) {
+          const about = {
+            said,
+            ...(severalPictures ? { severalPictures } : {}),
+            ...(captured ? { captured } : {}),
+          }
+          options.onAnswer?.({ requestId: request.requestId, deployment, answer: about })
+        }
         if (answer.streamed) {
           await reception.end()
           end.streamMs = clock.monotonic() - startedAt - end.runMs

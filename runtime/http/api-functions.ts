@@ -1,10 +1,21 @@
 /** `/api/functions`: what is deployed. Labelled samples are in api-samples.ts. */
 import { Hono } from 'hono'
 import { CorunError } from '../core/errors.ts'
-import type { HttpContext, HttpEnv } from './context.ts'
+import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { describeFunction } from './function-view.ts'
 
-export function apiFunctions({ functions, dispatcher }: HttpContext): Hono<HttpEnv> {
+export function apiFunctions({ functions, dispatcher, drift }: HttpContext): Hono<HttpEnv> {
+  const shown = (view: FunctionView) => ({
+    ...describeFunction(view),
+    counters: dispatcher.counters(view.name),
+    /** Level by model, for those that are watched. */
+    drift: Object.fromEntries(
+      Object.values(view.deployment?.models ?? {}).flatMap(({ id }) => {
+        const level = drift.get(id)?.level
+        return level === undefined ? [] : [[id, level]]
+      }),
+    ),
+  })
   const known = (name: string) => {
     const found = functions.get(name)
     if (found === undefined) throw new CorunError('unknown-function', `there is no function "${name}"`)
@@ -12,15 +23,6 @@ export function apiFunctions({ functions, dispatcher }: HttpContext): Hono<HttpE
   }
 
   return new Hono<HttpEnv>()
-    .get('/', c =>
-      c.json({
-        functions: functions
-          .list()
-          .map(found => ({ ...describeFunction(found), counters: dispatcher.counters(found.name) })),
-      }),
-    )
-    .get('/:name', c => {
-      const name = c.req.param('name')
-      return c.json({ ...describeFunction(known(name)), counters: dispatcher.counters(name) })
-    })
+    .get('/', c => c.json({ functions: functions.list().map(shown) }))
+    .get('/:name', c => c.json(shown(known(c.req.param('name')))))
 }

@@ -9,10 +9,13 @@ const promotion = z.strictObject({
   version: z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal'),
 })
 
-export function apiModels({ models }: HttpContext): Hono<HttpEnv> {
+export function apiModels({ models, drift }: HttpContext): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
     .get('/', c => c.json({ models: models.list() }))
-    .get('/:id', c => c.json(models.get(c.req.param('id'))))
+    .get('/:id', c => {
+      const id = c.req.param('id')
+      return c.json({ ...models.get(id), drift: drift.get(id) ?? null })
+    })
     .post('/:id/promote', async c => {
       const body = promotion.safeParse(await c.req.json().catch(() => undefined))
       if (!body.success) {

@@ -1,4 +1,4 @@
-/** `/api/samples` and `/api/functions/{name}/samples`: labelled pictures for retraining, counted, shown and removed. */
+/** `/api/samples` and `/api/functions/{name}/samples`: labelled pictures for retraining, counted, shown and removed; feedback. */
 import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
@@ -8,12 +8,14 @@ import type { Sample } from '../samples/sample-store.ts'
 import { summarize } from '../samples/summary.ts'
 import { requireAdmin } from './admin.ts'
 import { bodyTooLarge } from './body.ts'
-import type { HttpContext, HttpEnv } from './context.ts'
+import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { assertLabel } from './sample-label.ts'
 
 const filterSchema = z
   .strictObject({ label: z.string().min(1).optional(), before: z.iso.datetime().optional() })
   .refine(({ label, before }) => (label ?? before) !== undefined, 'expected ?label=, ?before= or both')
+
+const feedbackSchema = z.strictObject({ requestId: z.string().min(1), label: z.string() })
 
 const mediaTypes = { jpg: 'image/jpeg', png: 'image/png', webp: 'image/webp' } as const
 
@@ -28,12 +30,24 @@ export function apiSamples({ samples }: HttpContext): Hono<HttpEnv> {
   })
 }
 
-export function apiFunctionSamples({ functions, dispatcher, samples, config }: HttpContext): Hono<HttpEnv> {
+export function apiFunctionSamples({
+  functions,
+  dispatcher,
+  samples,
+  feedback,
+  config,
+}: HttpContext): Hono<HttpEnv> {
   /** Of a function that is deployed, or was once: its samples are still there. */
   const nameOf = async (c: Context<HttpEnv>): Promise<string> => {
     const name = c.req.param('name') ?? ''
     if (functions.get(name) !== undefined || (await samples.names()).includes(name)) return name
     throw unknownFunction(name)
+  }
+
+  const deployed = (name: string): FunctionView => {
+    const view = functions.get(name)
+    if (view === undefined) throw unknownFunction(name)
+    return view
   }
 
   return new Hono<HttpEnv>()
@@ -53,10 +67,8 @@ export function apiFunctionSamples({ functions, dispatcher, samples, config }: H
       bodyLimit({ maxSize: config.bodyLimit, onError: bodyTooLarge(config.bodyLimit) }),
       async c => {
         const name = c.req.param('name')
-        const view = functions.get(name)
-        if (view === undefined) throw unknownFunction(name)
         const label = c.req.query('label')
-        assertLabel(view, label, '?label=')
+        assertLabel(deployed(name), label, '?label=')
         const body = new Uint8Array(await c.req.arrayBuffer())
         // The buffer that goes to a thread is transferred away: what is stored is a copy of its own.
         const { format } = await dispatcher.checkImage(name, body.slice())
@@ -64,6 +76,21 @@ export function apiFunctionSamples({ functions, dispatcher, samples, config }: H
         return c.json({ id, label, duplicate }, duplicate ? 200 : 201)
       },
     )
+    .post('/:name/feedback', async c => {
+      const name = c.req.param('name')
+      const view = deployed(name)
+      const body = feedbackSchema.safeParse(await c.req.json().catch(() => undefined))
+      if (!body.success) {
+        throw new CorunError(
+          'invalid-input',
+          `${issuesText(body.error)}; expected { "requestId": "<x-request-id of the answer>", "label": "..." }`,
+        )
+      }
+      const { requestId, label } = body.data
+      assertLabel(view, label, '"label"')
+      const truth = await feedback(name, requestId, label)
+      return c.json(truth, truth.sample === null ? 200 : 201)
+    })
     .delete('/:name/samples', async c => {
       const filter = filterSchema.safeParse(c.req.query())
       if (!filter.success) throw new CorunError('invalid-input', issuesText(filter.error))

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import { CorunError } from '../core/errors.ts'
 import { requireAdmin } from './admin.ts'
+import { apiDrift } from './api-drift.ts'
 import { apiFunctions } from './api-functions.ts'
 import { apiKeys } from './api-keys.ts'
 import { apiModels } from './api-models.ts'
@@ -67,6 +68,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.route('/api/functions', apiFunctionSamples(context))
   app.route('/api/samples', apiSamples(context))
   app.route('/api/models', apiModels(context))
+  app.route('/api/drift', apiDrift(context))
   app.route('/api/retraining', apiRetraining(context))
   app.get('/api/profile', c => c.json(context.profile()))
 

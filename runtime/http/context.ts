@@ -3,6 +3,8 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Config } from '../core/config.ts'
 import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
+import type { DriftMonitor } from '../drift/monitor.ts'
+import type { Watch } from '../drift/watch.ts'
 import type { Invocations } from '../invocations/invocations.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { Logger } from '../observe/log.ts'
@@ -34,6 +36,9 @@ export interface HttpContext {
   keys: KeyStore
   invocations: Pick<Invocations, 'accept' | 'owner' | 'get'>
   samples: Pick<SampleStore, 'add' | 'list' | 'read' | 'remove' | 'names'>
+  /** Throws `unknown-request`. */
+  feedback: Watch['feedback']
+  drift: Pick<DriftMonitor, 'list' | 'get' | 'reset'>
   metrics: { text(): Promise<string>; contentType: string }
   /** The profile in force and why these limits. */
   profile(): object

@@ -7,6 +7,16 @@ export interface MetricSources {
   scheduler(): { heldBack: number; p95Ms: number | null; boundMs: number | null }
   threads(): { threads: number; restarts: number; restartsBy: Partial<Record<string, number>> }
   training(): { active: boolean; waitedMs: number; bursts: number }
+  drift(): readonly DriftFacts[]
+}
+
+/** Of a model that is watched. */
+export interface DriftFacts {
+  model: string
+  level: 'stable' | 'warning' | 'drifted'
+  /** `risk`: 1 and below is an alarm. */
+  findings: readonly { test: string; window: number; statistic: number; risk: number }[]
+  accuracy: { value: number; interval: readonly [number, number] } | null
 }
 
 export interface Metrics {
@@ -114,6 +124,8 @@ export function createMetrics(sources: MetricSources): Metrics {
     () => sources.training().bursts,
   )
 
+  addDriftMetrics(registers, sources.drift)
+
   return {
     batch: size => batches.observe(size),
     invocation(end) {
@@ -126,4 +138,46 @@ export function createMetrics(sources: MetricSources): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }
+}
+
+const levels = ['stable', 'warning', 'drifted']
+
+function addDriftMetrics(registers: Registry[], facts: MetricSources['drift']): void {
+  new Gauge({
+    name: 'corun_drift_level',
+    help: '0 stable, 1 warning, 2 drifted',
+    labelNames: ['model'] as const,
+    registers,
+    collect() {
+      this.reset()
+      for (const { model, level } of facts()) this.set({ model }, levels.indexOf(level))
+    },
+  })
+  new Gauge({
+    name: 'corun_drift_risk',
+    help: 'Probability of what was found without drift, over what it may take of the false-alarm rate: 1 is an alarm',
+    labelNames: ['model', 'test', 'window'] as const,
+    registers,
+    collect() {
+      this.reset()
+      for (const { model, findings } of facts()) {
+        for (const { test, window, risk } of findings) this.set({ model, test, window }, risk)
+      }
+    },
+  })
+  new Gauge({
+    name: 'corun_labelled_accuracy',
+    help: 'Share of the last answers with feedback that were right, and its Wilson interval of 95 %',
+    labelNames: ['model', 'bound'] as const,
+    registers,
+    collect() {
+      this.reset()
+      for (const { model, accuracy } of facts()) {
+        if (accuracy === null) continue
+        this.set({ model, bound: 'value' }, accuracy.value)
+        this.set({ model, bound: 'lower' }, accuracy.interval[0])
+        this.set({ model, bound: 'upper' }, accuracy.interval[1])
+      }
+    },
+  })
 }

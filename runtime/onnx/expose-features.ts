@@ -9,8 +9,10 @@ import { encodeValueInfo } from './value-info.ts'
 export interface ExposedFeatures {
   /** The same model with one output more. */
   bytes: Uint8Array
-  /** Name of that output. float32 [N, C, 1, ...] after a convolution, which is pooled, else [N, ..., C]. */
+  /** Name of that output: float32 [N, C, 1, ...] where it is pooled, else [N, ..., C]. */
   output: string
+  /** It was taken in by a convolution: its positions are averaged. */
+  pooled: boolean
 }
 
 /**
@@ -23,16 +25,17 @@ export function exposeFeatures(bytes: Uint8Array): ExposedFeatures | undefined {
   const taken = takenByHead(graph)
   if (taken === undefined) return undefined
   const { node, value } = taken
-  if (node.opType === 'Conv') {
+  const pooled = node.opType === 'Conv'
+  if (pooled) {
     // Every version of the operator set has this one, whatever the rank.
     const pool = createNode('GlobalAveragePool', [value], [pooledName])
     model.graph.node.push(encodeNode(pool))
   }
-  const output = node.opType === 'Conv' ? pooledName : value
+  const output = pooled ? pooledName : value
   if (!graph.outputs.some(({ name }) => name === output)) {
     model.graph.output.push(encodeValueInfo({ name: output, type: 'float32', dims: undefined }))
   }
-  return { bytes: writeModel(model), output }
+  return { bytes: writeModel(model), output, pooled }
 }
 
 const pooledName = 'corun.features'

@@ -2,6 +2,7 @@
 export { type Block, blocksOf } from './blocks.ts'
 export { inlineConstants, untieIdentities } from './constants.ts'
 export { codeOf, type ElementType, isFloat } from './element-type.ts'
+export { type ExposedFeatures, exposeFeatures } from './expose-features.ts'
 export { type ExternalFiles, embedExternalData, externalFilesOf } from './external-data.ts'
 export { halfToFloat } from './float16.ts'
 export * from './graph.ts'

@@ -5,6 +5,7 @@
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { DeployedRetraining } from '../core/deployment.ts'
 import { CorunError, serializeError } from '../core/errors.ts'
+import type { DriftLevel } from '../drift/level.ts'
 import type { ModelStore } from '../models/model-store.ts'
 import type { SampleStore } from '../samples/sample-store.ts'
 import { type BeginOptions, createBeginnings } from './begin-run.ts'
@@ -13,7 +14,7 @@ import { type RetrainingView, retrainingView } from './retraining-view.ts'
 import type { Run } from './run.ts'
 import { openRunHistory } from './run-history.ts'
 import { isOver, type RunRecord } from './run-record.ts'
-import { type DriftLevel, skipReason } from './worth-running.ts'
+import { skipReason } from './worth-running.ts'
 
 export interface RetrainingOptions extends Omit<BeginOptions, 'save' | 'clock' | 'now'> {
   samples: Pick<SampleStore, 'list' | 'hold'>

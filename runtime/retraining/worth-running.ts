@@ -1,7 +1,6 @@
 /** Whether a run by schedule can pay: pure. Runs by hand and on drift always may. */
+import type { DriftLevel } from '../drift/level.ts'
 import type { RunRecord } from './run-record.ts'
-
-export type DriftLevel = 'stable' | 'warning' | 'drifted'
 
 export interface WorthFacts {
   by: RunRecord['by']

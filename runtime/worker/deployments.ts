@@ -2,16 +2,18 @@
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { ModelHandle } from '../core/definition.ts'
 import { type CheckedFunction, checkFunction } from '../core/definition-schema.ts'
-import type { DeployedModel, Deployment } from '../core/deployment.ts'
+import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import type { ThreadSettings } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { insideGate } from '../device/native-gate.ts'
 import { openSession } from '../device/session.ts'
+import { tapFeatures } from './feature-tap.ts'
 import { importBundle } from './import-bundle.ts'
 import { createModelHandle, type RunModel } from './model-handle.ts'
 import { takesRows } from './row-check.ts'
 import { warmUpFeeds } from './warm-up.ts'
+import type { WatchedModel } from './watched-models.ts'
 
 export interface LoadedDeployment {
   deployment: Deployment
@@ -19,6 +21,8 @@ export interface LoadedDeployment {
   models: Record<string, ModelHandle>
   /** The same for the requests of one batch; `gather` joins the runs of models that take several rows. */
   handles(gather: (run: RunModel) => RunModel): Record<string, ModelHandle>
+  /** Those that tell what they say, by their name in the function. */
+  watched: ReadonlyMap<string, WatchedModel>
 }
 
 export interface Deployments {
@@ -45,22 +49,38 @@ export function createDeployments(context: ThreadContext): Deployments {
     const handles: LoadedDeployment['handles'] = gather =>
       Object.fromEntries(handleMakers.map(([name, make]) => [name, make(gather)]))
     const sessions: InferenceSession[] = []
+    const watched = new Map<string, WatchedModel>()
+    const { drift, batch } = deployment.description
     try {
       for (const [name, model] of Object.entries(deployment.models)) {
-        const session = await inEngine(() => openModel(name, model, context))
+        const watching = drift !== false && model.labels.length > 0
+        let tap = watching ? await tapFeatures(model) : undefined
+        const session = await inEngine(() => openModel(name, tap?.bytes ?? model.file, context))
         sessions.push(session)
-        const run: RunModel = feeds => inEngine(() => session.run(feeds)).catch(rethrow(name))
+        const hidden = tap?.hidden
+        const visible = session.outputNames.filter(output => output !== hidden?.name)
+        let run: RunModel = feeds => inEngine(() => session.run(feeds)).catch(rethrow(name))
         const feeds = warmUpFeeds(model, deployment.description.input)
         if (feeds !== undefined) await warmUp(name, run, feeds)
-        const together = context.batch > 1 || deployment.description.batch !== undefined
-        const rows = together && feeds !== undefined && (await takesRows(model, run, feeds))
-        handleMakers.push([name, gather => createModelHandle(name, model, session, rows ? gather(run) : run)])
+        const together = context.batch > 1 || batch !== undefined
+        let rows = together && feeds !== undefined && (await takesRows(model, run, feeds))
+        if (together && !rows && feeds !== undefined && hidden !== undefined) {
+          // Features that are not a row a picture must not cost a model its batches.
+          const plain: RunModel = feeds => inEngine(() => session.run(feeds, visible)).catch(rethrow(name))
+          rows = await takesRows(model, plain, feeds)
+          if (rows) [run, tap] = [plain, undefined]
+        }
+        if (watching) watched.set(name, { model, features: tap })
+        handleMakers.push([
+          name,
+          gather => createModelHandle(name, model, session, rows ? gather(run) : run, hidden),
+        ])
       }
     } catch (error) {
       for (const session of sessions) await inEngine(() => session.release())
       throw error
     }
-    return { deployment, checked, models: handles(run => run), handles, sessions }
+    return { deployment, checked, models: handles(run => run), handles, watched, sessions }
   }
 
   return {
@@ -88,11 +108,11 @@ export function createDeployments(context: ThreadContext): Deployments {
 
 async function openModel(
   name: string,
-  { file }: DeployedModel,
+  content: string | Uint8Array,
   settings: ThreadSettings,
 ): Promise<InferenceSession> {
   try {
-    return await openSession(file, settings)
+    return await openSession(content, settings)
   } catch (error) {
     throw loadFailed(`model "${name}" cannot be loaded`, error)
   }

@@ -25,6 +25,7 @@ export async function describeFunction(name: string, bundle: string): Promise<Fu
     auth,
     cors,
     schedule,
+    drift,
   } = definition
   const described = functionDescriptionSchema.parse({
     form,
@@ -37,6 +38,8 @@ export async function describeFunction(name: string, bundle: string): Promise<Fu
     auth,
     cors,
     schedule,
+    drift,
+    capture: form === 'handler' ? definition.capture : undefined,
     batch: form === 'handler' ? definition.batch : undefined,
   })
   if (described.schedule !== undefined) checkSchedule(name, described.schedule)

@@ -3,15 +3,24 @@ import type { MessagePort } from 'node:worker_threads'
 import type { FunctionContext, FunctionLog, ImageInput } from '../core/definition.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
-import type { InvocationAnswer, InvocationCall, InvocationRequest, StreamStart } from '../core/messages.ts'
+import type {
+  InvocationAnswer,
+  InvocationCall,
+  InvocationRequest,
+  ModelSaid,
+  StreamStart,
+} from '../core/messages.ts'
+import { sniffFormat } from '../images/sniff-format.ts'
 import type { Logger } from '../observe/log.ts'
 import { answerOf, headAlone, responseAnswer, whole } from './answer.ts'
+import { isCaptured } from './capture.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import type { LoadedDeployment } from './deployments.ts'
 import { type SharedRuns, shareRuns } from './model-batcher.ts'
 import { answerPictures, readPictures } from './picture-batch.ts'
-import { pixelsOf, readInput } from './read-input.ts'
+import { pictureIn, pixelsOf, readInput } from './read-input.ts'
 import { sendPieces } from './stream.ts'
+import { watchModels } from './watched-models.ts'
 
 export interface InvokeOptions {
   log: Logger
@@ -23,18 +32,39 @@ export interface InvokeOptions {
   post?: (start: StreamStart, transfer: [MessagePort]) => void
 }
 
-type Invoked = Pick<LoadedDeployment, 'deployment' | 'checked' | 'models' | 'handles'>
+type Invoked = Pick<LoadedDeployment, 'deployment' | 'checked' | 'models' | 'handles' | 'watched'>
 
+/** One request; the answer also tells what the models said, and holds the picture where it is captured. */
 export async function invoke(
+  loaded: Invoked,
+  call: InvocationCall,
+  options: InvokeOptions,
+): Promise<InvocationAnswer> {
+  const said: ModelSaid[] = []
+  const answer = await answerCall(loaded, call, options, said)
+  if (said.length === 0) return answer
+  const { capture } = loaded.deployment.description
+  const kept = capture !== undefined && !answer.severalPictures
+  const picture =
+    kept && isCaptured(capture, said.at(-1)?.probability, Math.random)
+      ? await pictureIn(call.request)
+      : undefined
+  const format = picture && sniffFormat(picture)
+  const captured = picture && format ? { captured: { body: picture, format } } : {}
+  return { ...answer, said, ...captured }
+}
+
+async function answerCall(
   loaded: Invoked,
   { key, request, remainingMs }: InvocationCall,
   { log, shared, onRead = () => {}, post }: InvokeOptions,
+  said: ModelSaid[],
 ): Promise<InvocationAnswer> {
-  const { deployment, checked } = loaded
+  const { deployment, checked, watched } = loaded
   const { function: name } = deployment
   const deadline = createDeadline(remainingMs)
   const contextOf = (models: LoadedDeployment['models']) =>
-    createContext({ deployment, models, request, deadline, log })
+    createContext({ deployment, models: watchModels(models, watched, said), request, deadline, log })
   const streams = key !== undefined && post !== undefined
   const send = streams ? sendPieces(key, post, deadline.abort) : whole
   const unfinished = request.method === 'HEAD' ? headAlone : send
@@ -70,10 +100,11 @@ export async function invoke(
       read()
     }
   })
-  return answerPictures(answers, request, (err, index) => {
+  const answer = await answerPictures(answers, request, (err, index) => {
     if (err.status < 500) return
     log.error({ requestId: request.requestId, function: name, index, err }, 'a picture of a batch failed')
   })
+  return { ...answer, severalPictures: true }
 }
 
 interface ContextParts {

@@ -6,13 +6,21 @@ import { classify } from './classify.ts'
 
 export type RunModel = (feeds: Record<string, Tensor>) => Promise<InferenceSession.OnnxValueMapType>
 
+/** An output that handlers never see, kept by the outputs that they do see. */
+export interface HiddenOutput {
+  name: string
+  values: WeakMap<object, Tensor>
+}
+
 export function createModelHandle(
   name: string,
   model: DeployedModel,
   session: Pick<InferenceSession, 'inputNames' | 'outputNames'>,
   run: RunModel,
+  hidden?: HiddenOutput,
 ): ModelHandle {
-  const { inputNames, outputNames } = session
+  const { inputNames } = session
+  const outputNames = session.outputNames.filter(output => output !== hidden?.name)
   const activations = new Map(model.outputs.map(output => [output.name, output.activation]))
   /** Which output a tensor is, for those that came from this model. */
   const origins = new WeakMap<Tensor, string>()
@@ -45,6 +53,10 @@ export function createModelHandle(
       const outputs: Record<string, Tensor> = {}
       for (const [output, value] of Object.entries(await run(tensors))) {
         if (!(value instanceof Tensor)) continue // sequences and maps have no place in an image model
+        if (output === hidden?.name) {
+          hidden.values.set(outputs, value)
+          continue
+        }
         origins.set(value, output)
         outputs[output] = value
       }

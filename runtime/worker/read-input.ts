@@ -10,7 +10,7 @@ import { fieldsOf, isForm, mediaType, pictureOf, readForm } from './form.ts'
 export async function readInput(input: InputSpec | undefined, request: InvocationRequest): Promise<unknown> {
   if (input === undefined) return request.body
   if ('kind' in input && input.kind === 'image') {
-    return pixelsOf(input, isForm(request) ? await pictureOf(await readForm(request)) : request.body)
+    return pixelsOf(input, await pictureIn(request))
   }
   if (!('safeParseAsync' in input)) throw new TypeError('an input is image(...) or a zod schema')
   const result = await input.safeParseAsync(
@@ -22,6 +22,10 @@ export async function readInput(input: InputSpec | undefined, request: Invocatio
     details: { issues: issues.map(({ path, message, code }) => ({ path, message, code })) },
   })
 }
+
+/** The one picture that a request brings. */
+export const pictureIn = async (request: InvocationRequest): Promise<Uint8Array> =>
+  isForm(request) ? pictureOf(await readForm(request)) : request.body
 
 /** float32 `[1, channels, height, width]`. */
 export async function pixelsOf(input: ImageInput, picture: Uint8Array): Promise<Tensor> {

@@ -119,6 +119,11 @@ function appWith(stub: Stub = {}) {
       opens: () => false,
     },
     invocations: { accept: missing, owner: missing, get: missing },
+    feedback: async (name, requestId, label) => {
+      if (requestId !== 'known') throw new CorunError('unknown-request', `request "${requestId}" of ${name}`)
+      return { requestId, label, predicted: 'cat', correct: label === 'cat', sample: null }
+    },
+    drift: { list: () => [], get: () => undefined, reset: missing },
     metrics: { text: async () => 'corun_slots 1\n', contentType: 'text/plain' },
     profile: () => ({ reason: 'test' }),
     notReady: () => stub.notReady,
@@ -276,6 +281,44 @@ test('a sample that is no picture is refused and not stored', async () => {
   assert.is(response.status, 415)
   assert.is(stored.length, 0)
 })
+
+const feedback = (app: ReturnType<typeof appWith>['app'], body: unknown) =>
+  app.request('/api/functions/scene/feedback', {
+    method: 'POST',
+    body: JSON.stringify(body),
+    headers: { 'content-type': 'application/json' },
+  })
+const feedbackCases: [string, unknown, number, string | undefined][] = [
+  ['about a known request', { requestId: 'known', label: 'dog' }, 200, undefined],
+  ['about a request that nobody remembers', { requestId: 'old', label: 'dog' }, 404, 'unknown-request'],
+  ['with a label that the model does not have', { requestId: 'known', label: 'horse' }, 422, 'unknown-label'],
+  ['without a label', { requestId: 'known' }, 422, 'invalid-input'],
+  ['that is no JSON object', [], 422, 'invalid-input'],
+]
+for (const [name, body, status, code] of feedbackCases) {
+  test(`feedback ${name} answers ${status}`, async () => {
+    const response = await feedback(appWith().app, body)
+    assert.is(response.status, status)
+    const answer = (await response.json()) as { code?: string; correct?: boolean }
+    assert.is(answer.code, code)
+    if (status === 200) assert.is(answer.correct, false)
+  })
+}
+
+test('a picture of a sample is private: it needs the token even for reading', async () => {
+  const { app } = appWith({ adminToken: 'correct horse' })
+  const path = `/api/functions/scene/samples/${'f'.repeat(64)}`
+  assert.is((await app.request(path)).status, 401)
+  assert.is((await app.request('/api/functions/scene/samples')).status, 200)
+})
+
+for (const query of ['', '?before=yesterday', '?everything=true']) {
+  test(`samples are not removed by "${query}": it says too little`, async () => {
+    const { app } = appWith()
+    const response = await app.request(`/api/functions/scene/samples${query}`, { method: 'DELETE' })
+    assert.is(response.status, 422)
+  })
+}
 
 const adminToken = 'correct horse'
 const adminCases: [string, RequestInit, number][] = [

@@ -52,6 +52,7 @@ test('the pictures of one request go through a model in one run', async () => {
       },
       models: handles(run => run),
       handles,
+      watched: new Map(),
     },
     {
       request: {

@@ -87,6 +87,7 @@ test("the server's own metrics become rates and latencies", async () => {
     scheduler: () => ({ heldBack: 0, p95Ms: null, boundMs: null }),
     threads: () => ({ threads: 3, restarts: 0, restartsBy: {} }),
     training: () => ({ active: true, waitedMs: 0, bursts: 0 }),
+    drift: () => [],
   })
   const look = async (at: number) => snapshotOf(parseMetrics(await metrics.text()), at)
   const before = await look(10_000)
