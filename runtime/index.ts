@@ -13,6 +13,7 @@ export type {
   HandlerDefinition,
   ImageInput,
   ImageOptions,
+  LifecycleContext,
   ModelHandle,
   ModelSpec,
   Optimizer,

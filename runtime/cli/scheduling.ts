@@ -17,6 +17,11 @@ export function poolLimits({ points }: ProfileInForce, provider: Provider): Slot
   }
 }
 
+/** Sizes of batches at either operating point, which models are warmed with. */
+export const warmBatches = ({ points }: ProfileInForce): number[] => [
+  ...new Set([points.alone, points.besideTraining].map(point => slotLimits(point).batch)),
+]
+
 export function operatingState({ points, profile }: ProfileInForce, training: boolean): OperatingState {
   return {
     point: slotLimits(training ? points.besideTraining : points.alone),

@@ -30,7 +30,7 @@ import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
-import { operatingState, poolLimits } from './scheduling.ts'
+import { operatingState, poolLimits, warmBatches } from './scheduling.ts'
 import { openWatching, type Watching } from './watching.ts'
 
 export interface System {
@@ -83,6 +83,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
   const pool = createPool({
     threads: limits.slots,
     batch: limits.batch,
+    warmBatches: warmBatches(inForce),
     intraOpThreads: inForce.points.alone.intraOpThreads,
     provider,
     logLevel: config.logLevel,
@@ -258,6 +259,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
         unwatched,
       ])
       scheduler.close()
+      await registry.close()
       await pool.close()
       await watching.close()
       await lock.release()

@@ -79,6 +79,11 @@ export type CheckedCors = z.output<typeof corsSchema>
 
 const optionFields = {
   description: z.string().optional(),
+  env: z
+    .array(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'expected the name of an environment variable'))
+    .optional(),
+  init: callable.optional(),
+  dispose: callable.optional(),
   timeoutMs: z.int().min(1).max(3_600_000).optional(),
   maxInFlight: z.int().min(1).optional(),
   auth: z.literal('key').optional(),
@@ -271,6 +276,8 @@ export const functionDescriptionSchema = z.object({
     z.object({ kind: z.literal('request') }),
   ]),
   outputSchema: z.unknown(),
+  /** Whether it has a `dispose`. */
+  disposes: z.boolean().optional(),
   models: z.record(z.string(), modelSpecSchema),
 })
 export type FunctionDescription = z.output<typeof functionDescriptionSchema>

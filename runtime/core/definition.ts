@@ -132,12 +132,25 @@ export type Trigger = { kind: 'http' } | { kind: 'async' } | { kind: 'schedule';
 
 export interface FunctionContext<Models extends string = string> {
   models: Record<Models, ModelHandle>
+  /** The variables that the definition names in `env`, where they are set. */
+  env: Readonly<Record<string, string | undefined>>
   /** Aborts at the request's deadline. */
   signal: AbortSignal
   log: FunctionLog
   requestId: string
   /** What called the function. */
   trigger: Trigger
+  deployment: { function: string; version: string }
+}
+
+/** What `init` and `dispose` get. */
+export interface LifecycleContext<Models extends string = string> {
+  models: Record<Models, ModelHandle>
+  /** The variables that the definition names in `env`, where they are set. */
+  env: Readonly<Record<string, string | undefined>>
+  log: FunctionLog
+  /** Aborts when this deployment is unloaded from the thread, before `dispose`: for what `init` leaves running. */
+  signal: AbortSignal
   deployment: { function: string; version: string }
 }
 
@@ -200,10 +213,40 @@ export interface DriftOptions {
   falseAlarms?: number
 }
 
-export interface FunctionOptions {
+export interface FunctionOptions<Models extends string = string> {
   description?: string
   /** For models with labels. Default: on, with the defaults of its options. */
   drift?: false | DriftOptions
+  /** Names of environment variables that the function gets as `context.env`. Default: none. */
+  env?: readonly string[]
+  /**
+   * Called once in each thread when the function's models are loaded and warm, before its first request there. What it
+   * throws keeps the deployment from serving; so does more than 30 seconds.
+   *
+   * @example
+   * let places: Map<string, string>
+   * export default defineFunction({
+   *   env: ['PLACES_URL'],
+   *   async init({ env, signal }) {
+   *     const answer = await fetch(env.PLACES_URL ?? 'http://localhost:9000/places', { signal })
+   *     places = new Map(Object.entries(await answer.json()))
+   *   },
+   *   handler: () => ({ known: places.size }),
+   * })
+   */
+  init?(context: LifecycleContext<Models>): void | Promise<void>
+  /**
+   * Called once in each thread when the deployment is unloaded there, after its last request; it has 5 seconds.
+   *
+   * @example
+   * const timers = new Set<NodeJS.Timeout>()
+   * export default defineFunction({
+   *   init: () => void timers.add(setInterval(() => console.error('still here'), 60_000)),
+   *   dispose: () => timers.forEach(clearInterval),
+   *   handler: () => ({ timers: timers.size }),
+   * })
+   */
+  dispose?(context: LifecycleContext<Models>): void | Promise<void>
   /** From arrival to answer, queueing included. Default 10,000. */
   timeoutMs?: number
   /** Requests of this function in the queue and running; more are answered 429. Default: the box's bound alone. */
@@ -223,7 +266,7 @@ export interface HandlerDefinition<
   Models extends string = string,
   Input extends InputSpec | undefined = InputSpec | undefined,
   Output extends z.ZodType | undefined = z.ZodType | undefined,
-> extends FunctionOptions {
+> extends FunctionOptions<Models> {
   models?: Record<Models, ModelSpec>
   input?: Input
   output?: Output
@@ -240,7 +283,7 @@ export interface HandlerDefinition<
   ): Output extends z.ZodType ? z.input<Output> | Promise<z.input<Output>> : unknown
 }
 
-export interface FetchDefinition<Models extends string = string> extends FunctionOptions {
+export interface FetchDefinition<Models extends string = string> extends FunctionOptions<Models> {
   models?: Record<Models, ModelSpec>
   fetch(request: Request, context: FunctionContext<Models>): Response | Promise<Response>
 }

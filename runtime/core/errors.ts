@@ -178,6 +178,11 @@ export const errorKinds = {
     title: 'Function definition is not valid',
     hint: 'See defineFunction in the README.',
   },
+  'init-failed': {
+    status: 500,
+    title: 'init() of the function failed',
+    hint: 'Correct it at the line shown, or what it needs; the file is tried again when it is saved.',
+  },
   'model-not-found': {
     status: 500,
     title: 'Model file not found',

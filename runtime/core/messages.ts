@@ -39,6 +39,8 @@ export interface ThreadSettings {
   intraOpThreads: number
   /** The most requests that go to a thread together: above 1, models are tried with two rows when they are loaded. */
   batch: number
+  /** Sizes of batches that the profile uses: models that take several rows are warmed with each. Default: none. */
+  warmBatches?: readonly number[]
   logLevel: Config['logLevel']
 }
 

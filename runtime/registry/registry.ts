@@ -4,6 +4,7 @@
  * for changes to watch.ts.
  */
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
@@ -68,6 +69,8 @@ export interface Registry {
    * traffic. When anything fails, the old version serves on.
    */
   switchModel(modelId: string, version: ModelVersion, commit: () => Promise<void>): Promise<void>
+  /** Unloads what has a `dispose`, after the last request; threads that stay busy are not waited for long. */
+  close(): Promise<void>
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
@@ -266,6 +269,19 @@ export function createRegistry(options: RegistryOptions): Registry {
       return { deployment, release: leases.take(deployment.id) }
     },
     switchModel: (...args) => inTurn(() => switchVersion(...args)),
+    async close() {
+      const disposing = [...entries.values()].flatMap(({ deployment }) =>
+        deployment?.description.disposes ? pool.unloadEverywhere(deployment.id) : [],
+      )
+      const patience = new AbortController()
+      await Promise.race([
+        Promise.all(disposing),
+        setTimeout(closePatienceMs, undefined, { signal: patience.signal, ref: false }).catch(
+          () => undefined,
+        ),
+      ])
+      patience.abort()
+    },
   }
 }
 
@@ -274,6 +290,9 @@ const unknownFunction = (name: string) => new CorunError('unknown-function', `th
 /** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
 const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>
   [deployment?.id, retraining?.bundle, lastError?.at].join()
+
+/** More than a `dispose` may take. */
+const closePatienceMs = 6000
 
 /** File systems stamp times with a coarser clock than ours. */
 const clockSlackMs = 10

@@ -8,10 +8,13 @@ import type { ThreadSettings } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { insideGate } from '../device/native-gate.ts'
 import { openSession } from '../device/session.ts'
+import type { Logger } from '../observe/log.ts'
 import { tapFeatures } from './feature-tap.ts'
 import { importBundle } from './import-bundle.ts'
+import { createLifecycle, type Lifecycle, pickEnv } from './lifecycle.ts'
 import { createModelHandle, type RunModel } from './model-handle.ts'
 import { takesRows } from './row-check.ts'
+import { joinRows } from './tensor-rows.ts'
 import { warmUpFeeds } from './warm-up.ts'
 import type { WatchedModel } from './watched-models.ts'
 
@@ -19,6 +22,8 @@ export interface LoadedDeployment {
   deployment: Deployment
   checked: CheckedFunction
   models: Record<string, ModelHandle>
+  /** What the definition names of the environment. */
+  env: Readonly<Record<string, string>>
   /** The same for the requests of one batch; `gather` joins the runs of models that take several rows. */
   handles(gather: (run: RunModel) => RunModel): Record<string, ModelHandle>
   /** Those that tell what they say, by their name in the function. */
@@ -34,13 +39,19 @@ export interface Deployments {
 
 export interface ThreadContext extends ThreadSettings {
   threadId: number
+  log: Logger
+}
+
+interface Loaded extends LoadedDeployment {
+  lifecycle: Lifecycle
+  sessions: InferenceSession[]
 }
 
 export function createDeployments(context: ThreadContext): Deployments {
-  const loaded = new Map<string, Promise<LoadedDeployment & { sessions: InferenceSession[] }>>()
+  const loaded = new Map<string, Promise<Loaded>>()
   const inEngine = <T>(work: () => Promise<T>) => insideGate(context.gate, context.threadId, work)
 
-  async function load(deployment: Deployment) {
+  async function load(deployment: Deployment): Promise<Loaded> {
     const checked = checkFunction(
       deployment.function,
       await importBundle(deployment.function, deployment.bundle),
@@ -70,17 +81,23 @@ export function createDeployments(context: ThreadContext): Deployments {
           rows = await takesRows(model, plain, feeds)
           if (rows) [run, tap] = [plain, undefined]
         }
+        if (rows && feeds !== undefined) await warmUpBatches(name, run, feeds, context.warmBatches)
         if (watching) watched.set(name, { model, features: tap })
         handleMakers.push([
           name,
           gather => createModelHandle(name, model, session, rows ? gather(run) : run, hidden),
         ])
       }
+      const models = handles(run => run)
+      const { definition } = checked
+      const env = pickEnv(definition.env, process.env)
+      const lifecycle = createLifecycle({ deployment, definition, models, env, log: context.log })
+      await lifecycle.init()
+      return { deployment, checked, models, env, handles, watched, lifecycle, sessions }
     } catch (error) {
       for (const session of sessions) await inEngine(() => session.release())
       throw error
     }
-    return { deployment, checked, models: handles(run => run), handles, watched, sessions }
   }
 
   return {
@@ -99,7 +116,8 @@ export function createDeployments(context: ThreadContext): Deployments {
       const present = loaded.get(deploymentId)
       if (present === undefined) return false
       loaded.delete(deploymentId)
-      const { sessions } = await present
+      const { lifecycle, sessions } = await present
+      await lifecycle.dispose()
       for (const session of sessions) await inEngine(() => session.release())
       return true
     },
@@ -124,6 +142,22 @@ async function warmUp(name: string, run: RunModel, feeds: Record<string, Tensor>
     await run(feeds)
   } catch (error) {
     throw loadFailed(`model "${name}" fails its first run`, error)
+  }
+}
+
+/** A size that memory does not hold is left to the dispatcher, which tries smaller ones. */
+async function warmUpBatches(
+  name: string,
+  run: RunModel,
+  feeds: Record<string, Tensor>,
+  sizes: readonly number[] = [],
+): Promise<void> {
+  for (const size of sizes) {
+    if (size < 2) continue
+    await run(joinRows(Array(size).fill(feeds))).catch(error => {
+      if (!isOutOfMemory(error))
+        throw loadFailed(`model "${name}" fails its first run of ${size} rows`, error)
+    })
   }
 }
 

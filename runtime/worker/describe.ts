@@ -40,6 +40,7 @@ export async function describeFunction(name: string, bundle: string): Promise<Fu
     schedule,
     drift,
     capture: form === 'handler' ? definition.capture : undefined,
+    disposes: definition.dispose === undefined ? undefined : true,
     batch: form === 'handler' ? definition.batch : undefined,
   })
   if (described.schedule !== undefined) checkSchedule(name, described.schedule)

@@ -16,6 +16,7 @@ import { answerOf, headAlone, responseAnswer, whole } from './answer.ts'
 import { isCaptured } from './capture.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import type { LoadedDeployment } from './deployments.ts'
+import { functionLog } from './function-log.ts'
 import { type SharedRuns, shareRuns } from './model-batcher.ts'
 import { answerPictures, readPictures } from './picture-batch.ts'
 import { pictureIn, pixelsOf, readInput } from './read-input.ts'
@@ -32,7 +33,7 @@ export interface InvokeOptions {
   post?: (start: StreamStart, transfer: [MessagePort]) => void
 }
 
-type Invoked = Pick<LoadedDeployment, 'deployment' | 'checked' | 'models' | 'handles' | 'watched'>
+type Invoked = Pick<LoadedDeployment, 'deployment' | 'checked' | 'models' | 'handles' | 'watched' | 'env'>
 
 /** One request; the answer also tells what the models said, and holds the picture where it is captured. */
 export async function invoke(
@@ -60,11 +61,11 @@ async function answerCall(
   { log, shared, onRead = () => {}, post }: InvokeOptions,
   said: ModelSaid[],
 ): Promise<InvocationAnswer> {
-  const { deployment, checked, watched } = loaded
+  const { deployment, checked, env, watched } = loaded
   const { function: name } = deployment
   const deadline = createDeadline(remainingMs)
   const contextOf = (models: LoadedDeployment['models']) =>
-    createContext({ deployment, models: watchModels(models, watched, said), request, deadline, log })
+    createContext({ deployment, models: watchModels(models, watched, said), env, request, deadline, log })
   const streams = key !== undefined && post !== undefined
   const send = streams ? sendPieces(key, post, deadline.abort) : whole
   const unfinished = request.method === 'HEAD' ? headAlone : send
@@ -110,18 +111,20 @@ async function answerCall(
 interface ContextParts {
   deployment: Deployment
   models: FunctionContext['models']
+  env: FunctionContext['env']
   request: InvocationRequest
   deadline: Deadline
   log: Logger
 }
 
-function createContext({ deployment, models, request, deadline, log }: ContextParts): FunctionContext {
+function createContext({ deployment, models, env, request, deadline, log }: ContextParts): FunctionContext {
   const { requestId, trigger = { kind: 'http' } } = request
   const { function: name, id: version } = deployment
   let ownLog: FunctionLog | undefined
   // Signal and log are made when a handler asks for them: most ask for neither, and each costs more than a short handler.
   return {
     models,
+    env,
     get signal() {
       return deadline.signal
     },
@@ -140,13 +143,4 @@ function toWebRequest({ method, url, headers, body }: InvocationRequest): Reques
   const bodyless = method === 'GET' || method === 'HEAD' || body.byteLength === 0
   // The bytes came alone over a thread border: their buffer is no SharedArrayBuffer.
   return new Request(url, bodyless ? init : { ...init, body: body as Uint8Array<ArrayBuffer> })
-}
-
-function functionLog(log: Logger): FunctionLog {
-  return {
-    debug: (message, fields) => log.debug(fields ?? {}, message),
-    info: (message, fields) => log.info(fields ?? {}, message),
-    warn: (message, fields) => log.warn(fields ?? {}, message),
-    error: (message, fields) => log.error(fields ?? {}, message),
-  }
 }

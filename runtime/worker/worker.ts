@@ -23,7 +23,7 @@ import { invokeBatch } from './invoke-batch.ts'
 // The pool starts this thread with these settings, and nobody else does.
 const settings = workerData as ThreadSettings
 const log = createLogger(settings.logLevel).child({ thread: threadId })
-const deployments = createDeployments({ ...settings, threadId })
+const deployments = createDeployments({ ...settings, threadId, log })
 
 /** Beside the answers to tasks, on the thread's own port. */
 const post: InvokeOptions['post'] = (start, transfer) => parentPort?.postMessage(start, transfer)

@@ -39,6 +39,7 @@ test('the pictures of one request go through a model in one run', async () => {
   const answer = await invoke(
     {
       deployment: { id: 'v', function: 'f', bundle: '', bundleHash: '', models: {}, description },
+      env: {},
       checked: {
         form: 'handler',
         definition: {
