@@ -2,6 +2,7 @@
 // when a figure misses its bound.
 import { parseArgs } from 'node:util'
 import { corunSuite } from './corun-suite.ts'
+import { driftSuite } from './drift-suite.ts'
 import { type BenchReport, commitName, type Figure, figuresTable, machineName } from './figures.ts'
 import { learningSuite } from './learning-suite.ts'
 import { trainingSuite } from './training-suite.ts'
@@ -22,6 +23,7 @@ const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = 
   corun: corunSuite,
   training: trainingSuite,
   learning: learningSuite,
+  drift: driftSuite,
 }
 
 async function main(): Promise<number> {
