@@ -19,7 +19,10 @@ export interface ModelSpec {
    * lies is said as in `path`. Default: none.
    */
   head?: string
-  /** Class names in the order of the model's outputs: the list itself, or a JSON file of it. Default: none. */
+  /**
+   * Class names in the order of the model's outputs: the list itself, or where it lies, said as in `path`: a JSON file of
+   * it, or a `.txt` file of one a line. Default: none.
+   */
   labels?: readonly string[] | string
 }
 

@@ -4,7 +4,7 @@
  */
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { CorunError } from '../core/errors.ts'
 import { parseArtifacts } from './artifacts.ts'
 
@@ -24,9 +24,10 @@ export const modelStem = (name: string): string => name.replace(/\.json$/, '').r
 
 /** @throws CorunError `model-not-found`, and `invalid-model` when the file is no such model, or a file of weights is missing */
 export async function readModelFiles(
-  file: string,
+  path: string,
   onFile: (path: string) => void = () => {},
 ): Promise<ModelFiles> {
+  const file = resolve(path)
   const suffix = scriptPattern.exec(file)?.[0]
   const json = suffix === undefined ? await readJson(file) : exported(file)
   const folder = dirname(file)

@@ -105,14 +105,15 @@ async function readLabels(
 ): Promise<string[]> {
   if (labels === undefined) return []
   if (typeof labels !== 'string') return labels
-  const file = isAbsolute(labels) ? labels : join(folder, labels)
-  onFile(file)
+  const file = modelFile(`labels of model "${id}"`, labels, folder, onFile)
   try {
-    return labelsSchema.parse(JSON.parse(await readFile(file, 'utf8')))
+    const text = await readFile(file, 'utf8')
+    const lines = () => text.replace(/\r?\n$/, '').split(/\r?\n/)
+    return labelsSchema.parse(file.endsWith('.txt') ? lines() : JSON.parse(text))
   } catch (cause) {
     throw new CorunError(
       'invalid-definition',
-      `labels of model "${id}": ${file} is not a JSON list of strings`,
+      `labels of model "${id}": ${file} is not a JSON list of strings, nor a .txt file of one a line`,
       { cause, details: { file } },
     )
   }

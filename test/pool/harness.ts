@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import pino from 'pino'
 import type { Deployment } from '../../runtime/core/deployment.ts'
 import { deserializeError } from '../../runtime/core/errors.ts'
 import type { InvocationAnswer, InvocationRequest, PoolReply } from '../../runtime/core/messages.ts'
+import { packageRoot } from '../../runtime/core/package-root.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import { createPool, type PoolOptions } from '../../runtime/pool/pool.ts'
 import { buildModule } from '../../runtime/registry/build.ts'
@@ -43,11 +44,15 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
     const file = join(folder, name, 'function.ts')
     await mkdir(join(folder, name), { recursive: true })
     await writeFile(file, source)
+    return describeFile(name, file)
+  }
+
+  async function describeFile(name: string, file: string): Promise<Deployment> {
     const bundle = await buildModule(file, join(folder, 'builds'), name)
     const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
     if (!reply.ok) throw deserializeError(reply.error)
     const { models: specs } = reply.result
-    const models = await resolveModels(name, join(folder, name), specs, plainModels, {
+    const models = await resolveModels(name, dirname(file), specs, plainModels, {
       imports: join(folder, 'imports'),
     })
     const id = deploymentId(bundle.hash, models)
@@ -86,6 +91,12 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
     invoke,
     async deploy(name: string, source: string): Promise<Deployment> {
       const deployment = await describe(name, source)
+      await pool.loadEverywhere(deployment)
+      return deployment
+    },
+    /** A function that ships, from its own folder. */
+    async deployShipped(name: string): Promise<Deployment> {
+      const deployment = await describeFile(name, join(packageRoot, 'functions', name, 'function.ts'))
       await pool.loadEverywhere(deployment)
       return deployment
     },
