@@ -69,7 +69,15 @@ export async function openWatching(options: WatchingOptions): Promise<Watching> 
   expire()
   const timer = setInterval(expire, expireEveryMs).unref()
   return {
-    ...watch,
+    feedback: watch.feedback,
+    answered(request) {
+      try {
+        watch.answered(request)
+      } catch (error) {
+        // Whoever asked has an answer: what is learned from it must not take it away.
+        log.error({ requestId: request.requestId, err: error }, 'an answer was not watched')
+      }
+    },
     drift,
     stop() {
       trigger.close()

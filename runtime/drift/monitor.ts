@@ -57,7 +57,7 @@ export interface DriftMonitorOptions {
   dataDir: string
   log: Logger
   onLevel?(change: LevelChange): void
-  /** From save to save while requests come. Default 60,000. */
+  /** From save to save while requests come; a level that changes is saved at once. Default 300,000. */
   saveEveryMs?: number
 }
 
@@ -74,7 +74,7 @@ export async function createDriftMonitor({
   dataDir,
   log,
   onLevel = () => {},
-  saveEveryMs = 60_000,
+  saveEveryMs = 300_000,
 }: DriftMonitorOptions): Promise<DriftMonitor> {
   const folder = join(dataDir, 'state', 'drift')
   const watched = new Map<string, Watched>()

@@ -7,7 +7,7 @@ export const foldedLength = 16
 /**
  * Row `row` of `rows`: elements between the first and the feature axis are averaged, and the features are summed with
  * alternating signs into at most {@link foldedLength} numbers, a count sketch (Charikar, Chen and Farach-Colton 2002),
- * in which what one feature does is not hidden by what all do. `pooled`: float32 [rows, C, 1, ...], else [rows, ..., C].
+ * in which what one feature does is not hidden by what all do. Undefined where a number overflowed. `pooled`: float32 [rows, C, 1, ...], else [rows, ..., C].
  */
 export function foldFeatures(
   { data, dims }: Pick<Tensor, 'data' | 'dims'>,
@@ -26,7 +26,7 @@ export function foldFeatures(
     const slot = feature % folded.length
     folded[slot] = (folded[slot] ?? 0) + (signOf(feature) * (data[from + at] ?? 0)) / positions
   }
-  return folded
+  return folded.every(Number.isFinite) ? folded : undefined
 }
 
 /** +1 or -1 by a bit of the multiplicative hash (Knuth); what need not be folded keeps its sign's worth. */

@@ -54,6 +54,8 @@ function whatItSaid({ model, features }: WatchedModel, outputs: Record<string, T
   const said: ModelSaid[] = []
   for (let row = 0; row < Math.min(rows, mostSaid); row += 1) {
     const best = bestOf(scores.data.subarray(row * classes, (row + 1) * classes), raw)
+    // Scores that overflowed say nothing that could be compared.
+    if (!Number.isFinite(best.probability)) continue
     const folded = shown && foldFeatures(shown, row, rows, features?.pooled ?? false)
     said.push({
       model: model.id,

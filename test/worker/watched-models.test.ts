@@ -48,6 +48,17 @@ test('an output that has no score a label says nothing', async () => {
   assert.equal(await saidBy({ y: tensor([1, 2, 3, 4], 1, 4) }), [])
 })
 
+test('scores that overflowed say nothing, and features that did are left out', async () => {
+  assert.equal(await saidBy({ y: tensor([Number.NaN, 1, 2], 1, 3) }), [])
+  const [said] = await saidBy(
+    { y: tensor([0, 1, 2], 1, 3) },
+    'none',
+    tensor([1, Number.POSITIVE_INFINITY], 1, 2),
+  )
+  assert.is(said?.predicted, 2)
+  assert.is(said?.features, undefined)
+})
+
 test('features go with the row that they belong to', async () => {
   const said = await saidBy({ y: tensor([0, 2, 1, 5, 5, 9], 2, 3) }, 'none', tensor([1, 2, 3, 4], 2, 2))
   assert.equal(
