@@ -12,6 +12,7 @@ const commands: Record<string, () => Promise<CommandDef>> = {
   import: async () => (await import('./import.ts')).default,
   models: async () => (await import('./models.ts')).default,
   samples: async () => (await import('./samples.ts')).default,
+  logs: async () => (await import('./logs.ts')).default,
   keys: async () => (await import('./keys.ts')).default,
   doctor: async () => (await import('./doctor.ts')).default,
   bench: async () => (await import('./bench.ts')).default,

@@ -1,8 +1,8 @@
 /** `corun serve`: the system behind its port until a signal, then an orderly stop. */
-
 import { createApp } from '../http/app.ts'
 import { listen } from '../http/server.ts'
-import { createLogger } from '../observe/log.ts'
+import { createLogger, logFile } from '../observe/log.ts'
+import { openRotatingFile } from '../observe/rotating-file.ts'
 import { changeLine } from './change-line.ts'
 import { command } from './command.ts'
 import { openSystem } from './system.ts'
@@ -11,12 +11,13 @@ export default command({
   name: 'serve',
   description: 'Serve the functions over HTTP until SIGTERM or SIGINT',
   async run({ config }) {
-    const log = createLogger(config.logLevel)
+    const kept = openRotatingFile(logFile(config.data))
+    const log = createLogger(config.logLevel, kept)
     const stopped = new Promise<NodeJS.Signals>(resolve => {
       process.on('SIGTERM', resolve)
       process.on('SIGINT', resolve)
     })
-    const system = await openSystem(config, log)
+    const system = await openSystem(config, log, kept.write)
     let closed: Promise<void> | undefined
     try {
       const app = createApp({ ...system, functions: system.registry, log })
@@ -27,6 +28,7 @@ export default command({
       }
       await system.start()
       await system.retraining.recover()
+      await system.workUnattended()
       system.watch()
       process.stdout.write(`corun is ready at ${server.url}\n`)
 
@@ -36,6 +38,7 @@ export default command({
     } finally {
       // Whatever happened: threads may be inside the engine, and only this waits for them.
       await system.close()
+      kept.flush()
     }
     await closed
     return 0

@@ -6,10 +6,12 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
+import type { CheckedSchedule } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
+import { callScheduled } from '../dispatch/call-scheduled.ts'
 import { createDispatcher, type Dispatcher, type InvocationEnd } from '../dispatch/dispatcher.ts'
 import { createScheduler } from '../dispatch/scheduler.ts'
 import { type Invocations, openInvocations } from '../invocations/invocations.ts'
@@ -27,6 +29,7 @@ import { createModelControl, type ModelControl } from '../retraining/model-contr
 import { createRetraining, type Retraining } from '../retraining/retraining.ts'
 import { createYielding } from '../retraining/yielding.ts'
 import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
+import { type FunctionSchedules, openFunctionSchedules } from '../schedule/function-schedules.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
@@ -44,6 +47,7 @@ export interface System {
   invocations: Invocations
   feedback: Watching['feedback']
   drift: Watching['drift']
+  schedules: FunctionSchedules
   metrics: Metrics
   provider: Provider
   /** The key that a profile measured now would have. */
@@ -53,26 +57,39 @@ export interface System {
   notReady(): string | undefined
   /** Tells others, through the data directory, where this system listens. */
   announce(url: string): Promise<void>
-  /** Deploys every function and starts the schedules. */
+  /** Deploys every function. */
   start(): Promise<void>
   /** After the start: what is dropped into the functions folder, changed or removed there is so here, too. */
   watch(): void
+  /** After the start: functions are called by the clock, and the invocations that wait on disk run. */
+  workUnattended(): Promise<void>
   /** Takes no new requests, answers those in flight, stops a run between steps, and only then ends the threads. */
   close(): Promise<void>
 }
 
 /** Opens everything. Throws `data-in-use` when another process holds the data directory. */
-export async function openSystem(config: Config, log: Logger): Promise<System> {
+export async function openSystem(
+  config: Config,
+  log: Logger,
+  onLogLine: (line: string) => void = () => {},
+): Promise<System> {
   const lock = await lockDataDirectory(config.data, { url: 'not listening', clock: systemClock })
   try {
-    return await wire(config, log, lock)
+    return await wire(config, { log, onLogLine, lock })
   } catch (error) {
     await lock.release()
     throw error
   }
 }
 
-async function wire(config: Config, log: Logger, lock: DataLock): Promise<System> {
+interface Wiring {
+  log: Logger
+  /** Takes the lines that threads log. */
+  onLogLine: (line: string) => void
+  lock: DataLock
+}
+
+async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<System> {
   const { provider, reason } = await selectProvider(config.provider, providerMemory(config))
   log.info({ provider, reason }, 'execution provider')
   const store = await openModelStore({ dataDir: config.data, log })
@@ -89,6 +106,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     logLevel: config.logLevel,
     log,
     ...isolationLimits(config),
+    onLogLine,
   })
   const registry = createRegistry({
     functionsDir: config.functions,
@@ -143,6 +161,12 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     callbackSecret: config.callbackSecret,
     clock: systemClock,
     log,
+  })
+  const schedules = await openFunctionSchedules({
+    dataDir: config.data,
+    clock: systemClock,
+    log,
+    call: (name, at) => callScheduled(dispatcher, name, at),
   })
   const samples = createSampleStore({
     dataDir: config.data,
@@ -207,10 +231,18 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     } catch (error) {
       log.error({ function: name, err: error }, 'a retraining is not scheduled')
     }
+    const deployment = change.type === 'removed' ? undefined : change.entry.deployment
+    if (unattended) void followClock(name, deployment?.description.schedule)
   }
   registry.onChange(follow)
 
   let watch: Watch | undefined
+  let unattended = false
+  const followClock = (name: string, wanted: CheckedSchedule | undefined) =>
+    schedules
+      .set(name, wanted)
+      .catch(error => log.error({ function: name, err: error }, 'a function is not scheduled'))
+
   let state: 'starting' | 'ready' | 'closing' = 'starting'
   return {
     config,
@@ -223,6 +255,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
     invocations,
     feedback: watching.feedback,
     drift: watching.drift,
+    schedules,
     metrics,
     provider,
     profileKey,
@@ -241,8 +274,14 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       inForce = await findProfile(config.profiles, profileKey())
       scheduler.operate(operatingState(inForce, training))
       log.info({ ...dispatcher.stats(), reason: inForce.reason }, 'profile')
-      invocations.start()
       if (state === 'starting') state = 'ready'
+    },
+    async workUnattended() {
+      unattended = true
+      for (const { name, deployment } of registry.list()) {
+        await followClock(name, deployment?.description.schedule)
+      }
+      invocations.start()
     },
     watch() {
       watch ??= watchFunctions({ registry, functionsDir: config.functions, log })
@@ -252,6 +291,7 @@ async function wire(config: Config, log: Logger, lock: DataLock): Promise<System
       schedule.close()
       const unwatched = watch?.close()
       watching.stop()
+      schedules.close()
       const drained = dispatcher.drain()
       await Promise.all([
         within(Promise.all([drained, invocations.close()]), config.shutdownGrace, log),
@@ -298,13 +338,15 @@ async function within(work: Promise<unknown>, ms: number, log: Logger): Promise<
   clearTimeout(timer)
 }
 
-/** Errors that are the function's or the server's fault, with their stack; the rest is a plain line. */
-function logInvocation(log: Logger, { error, ...end }: InvocationEnd): void {
+/** One line a request. Errors that are the function's or the server's fault carry their stack. */
+function logInvocation(log: Logger, { error, queueMs, runMs, streamMs, ...end }: InvocationEnd): void {
   const fault =
     error instanceof CorunError ? error.status >= 500 && error.status !== 503 : error !== undefined
-  if (fault) log.error({ ...end, err: error }, 'invocation')
-  else if (end.outcome === 'ok') log.debug(end, 'invocation')
-  else log.info({ ...end, detail: error instanceof Error ? error.message : undefined }, 'invocation')
+  const times = { queueMs: rounded(queueMs), runMs: rounded(runMs) }
+  const line = { ...end, ...times, ...(streamMs === undefined ? {} : { streamMs: rounded(streamMs) }) }
+  if (fault) log.error({ ...line, err: error }, 'invocation')
+  else if (end.outcome === 'ok') log.info(line, 'invocation')
+  else log.info({ ...line, detail: error instanceof Error ? error.message : undefined }, 'invocation')
 }
 
 /** What a misbehaving function may cost, and when a thread is replaced. */
@@ -316,6 +358,7 @@ function isolationLimits(config: Config) {
     wear: { reloads: config.threadReloads, residentBytes: budget },
   }
 }
+const rounded = (ms: number) => Math.round(ms * 100) / 100
 
 /** What the budget leaves beside the server as it is now. */
 function trainerMemoryBytes({ memoryBudget }: Config): number {

@@ -117,8 +117,14 @@ export type StreamDemand = 'more' | 'stop'
 /** Pieces that a thread may send before it is asked for more. */
 export const streamWindow = 4
 
+/** A line of a thread's log, which it has also written to standard error. */
+export interface ThreadLogLine {
+  type: 'log'
+  line: string
+}
+
 /** Everything that a thread says beside the answers to its tasks. */
-export type ThreadMessage = StreamStart | ThreadNotice
+export type ThreadMessage = StreamStart | ThreadLogLine | ThreadNotice
 
 /** What each kind of task answers. Errors are data: a thread never rejects for a reason that it knows. */
 export interface PoolResults {

@@ -8,6 +8,7 @@ import { apiKeys } from './api-keys.ts'
 import { apiModels } from './api-models.ts'
 import { apiRetraining } from './api-retraining.ts'
 import { apiFunctionSamples, apiSamples } from './api-samples.ts'
+import { apiSchedules } from './api-schedules.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { corsOf, crossOrigin } from './cors.ts'
 import { dashboardPage } from './dashboard-page.ts'
@@ -70,6 +71,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.route('/api/models', apiModels(context))
   app.route('/api/drift', apiDrift(context))
   app.route('/api/retraining', apiRetraining(context))
+  app.route('/api/schedules', apiSchedules(context))
   app.get('/api/profile', c => c.json(context.profile()))
 
   app.route('/', dashboardPage())

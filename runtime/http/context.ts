@@ -11,6 +11,7 @@ import type { Logger } from '../observe/log.ts'
 import type { ModelControl } from '../retraining/model-control.ts'
 import type { Retraining } from '../retraining/retraining.ts'
 import type { SampleStore } from '../samples/sample-store.ts'
+import type { FunctionSchedules } from '../schedule/function-schedules.ts'
 
 /** A function as `GET /api/functions` shows it. */
 export interface FunctionView {
@@ -34,6 +35,7 @@ export interface HttpContext {
   retraining: Pick<Retraining, 'list' | 'get' | 'start' | 'pause' | 'resume' | 'cancel'>
   models: ModelControl
   keys: KeyStore
+  schedules: Pick<FunctionSchedules, 'list' | 'get' | 'run' | 'pause' | 'resume'>
   invocations: Pick<Invocations, 'accept' | 'owner' | 'get'>
   samples: Pick<SampleStore, 'add' | 'list' | 'read' | 'remove' | 'names'>
   /** Throws `unknown-request`. */

@@ -26,6 +26,8 @@ export interface PoolOptions extends Omit<ThreadsOptions, 'onMessage'> {
   taskMemoryBytes?: number
   /** When a thread is replaced. Default: 200 reloads, 512 MiB of heap, no bound for the process. */
   wear?: Partial<WearLimits>
+  /** Takes the lines that threads log; they are on standard error already. */
+  onLogLine?(line: string): void
   /** How long `close` waits for tasks that are not inside the engine, such as an endless loop. Default 5,000. */
   closeGraceMs?: number
   /** A module whose top level takes longer is not a function: its thread is replaced. Default 10,000. */
@@ -76,11 +78,18 @@ export function createPool(options: PoolOptions): Pool {
     loadLimitMs = 120_000,
     taskMemoryBytes = 2 ** 30,
     wear,
+    onLogLine = () => {},
     ...rest
   } = options
   const { log } = options
   const streams = createStreamDesk()
-  const threads = createThreads({ ...rest, onMessage: streams.receive }, prepare)
+  const threads = createThreads(
+    {
+      ...rest,
+      onMessage: message => (message.type === 'log' ? onLogLine(message.line) : streams.receive(message)),
+    },
+    prepare,
+  )
   const { book } = threads
   const watch = watchThreads(threads, {
     log,

@@ -6,7 +6,14 @@
 import type { EventLoopUtilization } from 'node:perf_hooks'
 import type { MessagePort, Worker } from 'node:worker_threads'
 import { Piscina, queueOptionsSymbol } from 'piscina'
-import type { PoolReply, PoolTask, StreamStart, ThreadMessage, ThreadSettings } from '../core/messages.ts'
+import type {
+  PoolReply,
+  PoolTask,
+  StreamStart,
+  ThreadLogLine,
+  ThreadMessage,
+  ThreadSettings,
+} from '../core/messages.ts'
 import { builtEntry } from '../core/package-root.ts'
 import {
   admitThread,
@@ -33,7 +40,7 @@ export interface ThreadsOptions extends Omit<ThreadSettings, 'gate' | 'batch'> {
   /** The module that runs in a thread. Default: the built worker. */
   entry?: string
   /** Takes answers that begin before their task has ended. */
-  onMessage?(message: StreamStart): void
+  onMessage?(message: StreamStart | ThreadLogLine): void
   /** A thread that could not even start is started again after this. Default 5,000. */
   restartDelayMs?: number
   /** V8 ends a thread whose heap reaches this in small steps. Default 4 GiB; see choose-memory-hog.ts. */
@@ -216,7 +223,7 @@ export function createThreads(
   // A thread that dies without a task has nobody to tell but the log.
   piscina.on('error', error => log.error({ err: error }, 'a pool thread failed'))
   piscina.on('message', (message: ThreadMessage) => {
-    if (message.type === 'stream') return onMessage(message)
+    if (message.type !== 'spoiled') return onMessage(message)
     const { threadId, ...origin } = message
     log.error({ thread: threadId, ...origin }, 'an exception was not caught, and its thread is replaced')
     void retire(threadId, 'exception')

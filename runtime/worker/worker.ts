@@ -1,6 +1,6 @@
 /** The entry of a pool thread: takes a task, answers it. What went wrong is an answer too; nothing is thrown. */
 import { getHeapStatistics } from 'node:v8'
-import { parentPort, threadId, workerData } from 'node:worker_threads'
+import { type MessagePort, parentPort, threadId, workerData } from 'node:worker_threads'
 import { serializeError } from '../core/errors.ts'
 import {
   type BatchReply,
@@ -8,6 +8,7 @@ import {
   type PoolReply,
   type PoolResults,
   type PoolTask,
+  type ThreadMessage,
   type ThreadNotice,
   type ThreadSettings,
 } from '../core/messages.ts'
@@ -22,11 +23,16 @@ import { invokeBatch } from './invoke-batch.ts'
 
 // The pool starts this thread with these settings, and nobody else does.
 const settings = workerData as ThreadSettings
-const log = createLogger(settings.logLevel).child({ thread: threadId })
+const log = createLogger(settings.logLevel, {
+  write: line => say({ type: 'log', line }),
+}).child({ thread: threadId })
 const deployments = createDeployments({ ...settings, threadId, log })
 
 /** Beside the answers to tasks, on the thread's own port. */
-const post: InvokeOptions['post'] = (start, transfer) => parentPort?.postMessage(start, transfer)
+function say(message: ThreadMessage, transfer: MessagePort[] = []): void {
+  parentPort?.postMessage(message, transfer)
+}
+const post: InvokeOptions['post'] = say
 
 const perform: {
   [Type in PoolTask['type']]: (task: Extract<PoolTask, { type: Type }>) => Promise<PoolResults[Type]>

@@ -1,15 +1,19 @@
+import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { image } from '../../runtime/core/definition.ts'
-import { packageRoot } from '../../runtime/core/package-root.ts'
+import { builtEntry, packageRoot } from '../../runtime/core/package-root.ts'
 import { prepareImage } from '../../runtime/images/prepare-image.ts'
 import { closedLoop, createClient, type LoadItem } from '../../scripts/bench/load.ts'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
+
+import { eventually } from '../http/box.ts'
 
 const test = suite('cli/serve')
 
@@ -51,6 +55,15 @@ test('a web handler answers at its function URL', async () => {
   const response = await fetch(`${server.url}/fn/hello?name=Ada`)
   assert.is(response.status, 200)
   assert.match(await response.text(), /Ada/)
+})
+
+test('the requests of a function can be read from the log of the server while it runs', async () => {
+  await fetch(`${server.url}/fn/hello`, { headers: { 'x-request-id': 'logged-1' } })
+  const args = ['logs', 'hello', '--request', 'logged-1', '--data', data, '--json']
+  await eventually('the line is in the file', async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [builtEntry('main'), ...args])
+    return stdout !== '' && JSON.parse(stdout).outcome === 'ok'
+  })
 })
 
 test('answers over HTTP are those of the bare engine on the same pixels', async () => {

@@ -118,6 +118,7 @@ function appWith(stub: Stub = {}) {
       revoke: missing,
       opens: () => false,
     },
+    schedules: { list: () => [], get: missing, run: missing, pause: missing, resume: missing },
     invocations: { accept: missing, owner: missing, get: missing },
     feedback: async (name, requestId, label) => {
       if (requestId !== 'known') throw new CorunError('unknown-request', `request "${requestId}" of ${name}`)

@@ -20,6 +20,7 @@ export async function openBox(
   files: Record<string, string>,
   options: Partial<Record<keyof Config, unknown>> & { data?: string } = {},
   log: Logger = silentLogger,
+  onLogLine?: (line: string) => void,
 ): Promise<Box> {
   const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
   for (const [name, source] of Object.entries(files)) {
@@ -36,10 +37,11 @@ export async function openBox(
     profiles: join(folder, 'profiles'),
     ...options,
   })
-  const system = await openSystem(config, log)
+  const system = await openSystem(config, log, onLogLine)
   const app = createApp({ ...system, functions: system.registry, log })
   const server = await listen(app, config)
   await system.start()
+  await system.workUnattended()
   return {
     url: server.url,
     data: config.data,
