@@ -8,15 +8,24 @@ export const probeJobSchema = z.object({
   batch: z.int().min(1),
   intraOpThreads: z.int().min(1),
   provider: z.string(),
-  /** Functions under load, in turn; bodies are files, sent in turn too. */
+  /** Functions under load, mixed by their shares; bodies are files, sent in turn. */
   load: z.array(
-    z.object({ deployment: deploymentSchema, contentType: z.string(), bodies: z.array(z.string()).min(1) }),
+    z.object({
+      deployment: deploymentSchema,
+      contentType: z.string(),
+      bodies: z.array(z.string()).min(1),
+      share: z.number().positive(),
+    }),
   ),
+  /** Poisson arrivals a second; null: a closed loop on every thread. */
+  rate: z.number().positive().nullable(),
   warmUpMs: z.number(),
   /** Of one of the windows that must agree. */
   windowMs: z.number(),
 })
 export type ProbeJob = z.output<typeof probeJobSchema>
+
+const percentilesSchema = z.object({ p50: z.number(), p95: z.number(), p99: z.number() })
 
 export const probeResultSchema = z.object({
   requests: z.int(),
@@ -29,7 +38,11 @@ export const probeResultSchema = z.object({
   measuredMs: z.number(),
   /** Whether those windows agreed; else time was up. */
   stable: z.boolean(),
-  latencyMs: z.object({ p50: z.number(), p95: z.number(), p99: z.number() }),
+  latencyMs: percentilesSchema,
+  queueMs: percentilesSchema,
+  runMs: percentilesSchema,
+  /** Of the probe in all its threads, during the windows that the figures are of. */
+  cpuSeconds: z.number(),
   peakMemoryBytes: z.int(),
 })
 export type ProbeResult = z.output<typeof probeResultSchema>

@@ -1,274 +1,292 @@
 /**
- * The search, as pure decisions: which point to measure next, and which point to run at. An ascending search:
- * concurrency climbs until a bound breaks or more of it brings nothing, and then the batch does.
+ * The search of a profile, as a pure function that asks for the next point: what has been measured is replayed through
+ * it, and the first question without an answer is what to measure next. So an interrupted search goes on where it was.
  */
+import { demandsOf, type Measured, summariesOf, summaryOf, violationOf, yardstickOf } from './bounds.ts'
+import { bestPoint, choosePoint, type Goal, isBetter, valueOf } from './objective.ts'
+import { predictedMisfit } from './predict-memory.ts'
 import type { MeasuredPoint } from './profile.ts'
+import {
+  type Axis,
+  besideTraining,
+  gridOf,
+  gridSize,
+  isSame,
+  isTrainable,
+  keyOf,
+  leastPoint,
+  pointOf,
+  type SearchPoint,
+  type SearchSpace,
+} from './space.ts'
 
-/** What a point must hold to be run at. */
-export interface PointBounds {
-  /** p95 may grow to this multiple of the p95 of one inference alone. */
-  latencyRatio: number
-  memoryBudgetBytes: number
+export type SearchMode = 'quick' | 'exhaustive'
+
+/** Of the grid that a quick search may measure, repeats included. */
+const quickShare = 0.15
+/** A small grid leaves room for no share: the least that says anything. */
+const leastMeasurements = 9
+
+/** The most measurements that a search makes. */
+export function mostMeasurements(space: SearchSpace, mode: SearchMode): number {
+  const size = gridSize(space)
+  return mode === 'exhaustive' ? size : Math.min(size, Math.max(leastMeasurements, Math.floor(size * quickShare)))
 }
 
-export interface SearchBounds extends PointBounds {
-  maxThreads: number
-  /** The most requests to try as one batch. */
-  maxBatch: number
-}
-
-export interface SearchPoint {
-  threads: number
-  /** Requests that go to a thread together. */
-  batch: number
-  training: boolean
-}
-
-/** Growth of throughput below which one more thread is not worth its memory. */
-const worthwhileGrowth = 1.03
-/** Points without growth after which a climb ends: one may be noise. */
-const patience = 2
-
-/** A point this close over the latency bound is measured again: a disturbed window is not the box. */
-const doubtfulExcess = 1.25
-const mostMeasurements = 3
-
-/**
- * One point a number of threads without batches, ascending. Of repeats the one with the lowest p95 counts: whatever
- * disturbs a measurement only adds to it.
- */
-const climbOf = (points: readonly MeasuredPoint[], training: boolean): MeasuredPoint[] =>
-  bestBy(
-    points.filter(point => point.training === training && point.batch === 1),
-    'threads',
-  )
-
-/** One point a batch at that number of threads, ascending, the one without batches first. */
-const batchesOf = (
-  points: readonly MeasuredPoint[],
-  { threads, training }: Pick<SearchPoint, 'threads' | 'training'>,
-): MeasuredPoint[] =>
-  bestBy(
-    points.filter(point => point.training === training && point.threads === threads),
-    'batch',
-  )
-
-function bestBy(points: readonly MeasuredPoint[], level: 'threads' | 'batch'): MeasuredPoint[] {
-  const best = new Map<number, MeasuredPoint>()
-  for (const point of points) {
-    const known = best.get(point[level])
-    if (known === undefined || point.latencyMs.p95 < known.latencyMs.p95) best.set(point[level], point)
-  }
-  return [...best.values()].sort((a, b) => a[level] - b[level])
-}
-
-/** Over the latency bound, but by so little, and measured so seldom, that it may be noise. */
-function isDoubtful(points: readonly MeasuredPoint[], point: MeasuredPoint, limitMs: number): boolean {
-  const { latencyMs, failed } = point
-  const measured = points.filter(other => isSame(other, point)).length
-  const { p95 } = latencyMs
-  return failed === 0 && p95 > limitMs && p95 <= limitMs * doubtfulExcess && measured < mostMeasurements
-}
-
-const isSame = (a: SearchPoint, b: SearchPoint): boolean =>
-  a.threads === b.threads && a.batch === b.batch && a.training === b.training
-
-/** Which bound a point breaks, in words; undefined when it holds both. */
-export function brokenBound(
-  point: MeasuredPoint,
-  reference: MeasuredPoint,
-  bounds: PointBounds,
-): string | undefined {
-  if (!point.fits) return 'memory ran out'
-  if (point.failed > 0) return `${point.failed} of ${point.requests} requests failed`
-  if (point.peakMemoryBytes > bounds.memoryBudgetBytes) {
-    return `peak memory ${mebibytes(point.peakMemoryBytes)} is over the budget of ${mebibytes(bounds.memoryBudgetBytes)}`
-  }
-  const limitMs = limitOf(reference, bounds)
-  if (point.latencyMs.p95 > limitMs) {
-    return `p95 ${point.latencyMs.p95.toFixed(1)} ms is over ${limitMs.toFixed(1)} ms (${bounds.latencyRatio} x one inference alone)`
-  }
-  return undefined
-}
-
-const limitOf = (reference: MeasuredPoint, { latencyRatio }: Pick<PointBounds, 'latencyRatio'>) =>
-  reference.latencyMs.p95 * latencyRatio
-
-/** What p95 may be, in ms: the bound's multiple of one inference alone. Undefined when that was not measured. */
-export function latencyLimitMs(
-  points: readonly MeasuredPoint[],
-  bounds: Pick<PointBounds, 'latencyRatio'>,
-): number | undefined {
-  const reference = climbOf(points, false)[0]
-  return reference?.fits ? limitOf(reference, bounds) : undefined
-}
-
-const mebibytes = (bytes: number) => `${Math.round(bytes / 2 ** 20)} MiB`
-
-/**
- * The point to measure next; undefined when the search is over. Alone first, then beside training; threads first, then
- * batches at the number of threads that was chosen.
- */
+/** The point to measure next; undefined when the search is over. */
 export function nextPoint(
-  points: readonly MeasuredPoint[],
-  bounds: SearchBounds,
-  trainable: boolean,
+  measured: Measured,
+  space: SearchSpace,
+  goal: Goal,
+  mode: SearchMode = 'quick',
 ): SearchPoint | undefined {
-  for (const training of trainable ? [false, true] : [false]) {
-    const climb = climbOf(points, training)
-    const reference = climbOf(points, false)[0]
-    const last = climb.at(-1)
-    if (reference === undefined || last === undefined) return { threads: 1, batch: 1, training }
-    if (isDoubtful(points, last, limitOf(reference, bounds))) return pointOf(last)
-    if (
-      holds(last, reference, bounds) &&
-      !hasStalled(climb) &&
-      last.threads < bounds.maxThreads &&
-      predictedOver(climb, 'threads', last.threads + 1, bounds) === undefined
-    ) {
-      return { threads: last.threads + 1, batch: 1, training }
-    }
-    const batch = nextBatch(points, reference, bounds, training)
-    if (batch !== undefined) return batch
+  const closed = measured.points.filter(({ rate }) => rate === null)
+  return mode === 'exhaustive'
+    ? nextOfGrid({ ...measured, points: closed }, space, goal)
+    : nextOfSearch({ ...measured, points: closed }, space, goal)
+}
+
+/** Every point that memory would hold. */
+function nextOfGrid(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
+  const known = new Set(measured.points.map(keyOf))
+  const alone = gridOf({ ...space, trainerThreads: [], microBatch: [] })
+  const next = (points: readonly SearchPoint[]) =>
+    points.find(point => !known.has(keyOf(point)) && memoryAgainst(point, measured, goal) === undefined)
+  const left = next(alone)
+  if (left !== undefined || !isTrainable(space)) return left
+  return next(gridOf(space, choosePoint(measured, goal, space, false)?.point.intraOpThreads))
+}
+
+interface Question {
+  point: SearchPoint
+  /** Measurements of it that are wanted in all. */
+  times: number
+}
+
+type Questions<Answer> = Generator<Question, Answer, MeasuredPoint>
+
+function nextOfSearch(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
+  const most = mostMeasurements(space, 'quick')
+  if (measured.points.length >= most) return undefined
+  const search = quickSearch(measured, space, goal, isTrainable(space) ? Math.ceil(most / 2) : most)
+  for (let step = search.next(); !step.done; ) {
+    const { point, times } = step.value
+    const known = measured.points.filter(other => isSame(other, point))
+    const summary = summaryOf(known, goal.bounds)
+    if (summary === undefined || known.length < times) return point
+    step = search.next(summary)
   }
   return undefined
 }
 
-/** Batches double as long as each brings more throughput within the bounds. */
-function nextBatch(
-  points: readonly MeasuredPoint[],
-  reference: MeasuredPoint,
-  bounds: SearchBounds,
-  training: boolean,
-): SearchPoint | undefined {
-  const { threads } = chooseThreads(points, reference, bounds, training)
-  const climb = batchesOf(points, { threads, training })
-  const [last, before] = [climb.at(-1), climb.at(-2)]
-  if (last === undefined) return undefined
-  if (isDoubtful(points, last, limitOf(reference, bounds))) return pointOf(last)
-  const grows = before === undefined || last.throughput >= before.throughput * worthwhileGrowth
-  if (!grows || last.batch * 2 > bounds.maxBatch || !holds(last, reference, bounds)) return undefined
-  if (predictedOver(climb, 'batch', last.batch * 2, bounds) !== undefined) return undefined
-  return { threads, batch: last.batch * 2, training }
-}
-
-/**
- * What a level would take of memory, when that is over the budget: it is then not tried. From the points below, on the
- * line through the last two. With fewer there is no line: the first step up is taken.
- */
-function predictedOver(
-  climb: readonly MeasuredPoint[],
-  level: 'threads' | 'batch',
-  next: number,
-  { memoryBudgetBytes }: PointBounds,
-): number | undefined {
-  const [last, before] = [climb.at(-1), climb.at(-2)]
-  if (last === undefined || before === undefined) return undefined
-  const slope = (last.peakMemoryBytes - before.peakMemoryBytes) / (last[level] - before[level])
-  const predicted = last.peakMemoryBytes + Math.max(0, slope) * (next - last[level])
-  return predicted > memoryBudgetBytes ? predicted : undefined
-}
-
-const holds = (point: MeasuredPoint, reference: MeasuredPoint, bounds: PointBounds): boolean =>
-  brokenBound(point, reference, bounds) === undefined
-
-const pointOf = ({ threads, batch, training }: MeasuredPoint): SearchPoint => ({ threads, batch, training })
-
-function hasStalled(climb: readonly MeasuredPoint[]): boolean {
-  if (climb.length <= patience) return false
-  const best = (points: readonly MeasuredPoint[]) => Math.max(...points.map(point => point.throughput))
-  return best(climb.slice(-patience)) < best(climb.slice(0, -patience)) * worthwhileGrowth
-}
-
-export interface Choice {
-  threads: number
-  batch: number
-  intraOpThreads: number
-  reason: string
-}
-
-/**
- * The point to run at: the most throughput within the bounds, and of points that are as good, the one with the
- * fewest threads and the smallest batch. When even one inference breaks a bound, one it is, and the reason says so.
- */
-export function chooseOperatingPoint(
-  points: readonly MeasuredPoint[],
-  bounds: SearchBounds,
-  training: boolean,
-): Choice {
-  const reference = climbOf(points, false)[0]
-  if (reference === undefined || climbOf(points, training).length === 0) {
-    return { threads: 1, batch: 1, intraOpThreads: 1, reason: 'nothing was measured' }
+/** `mostAlone`: measurements after which it is training's turn. */
+function* quickSearch(
+  measured: Measured,
+  space: SearchSpace,
+  goal: Goal,
+  mostAlone: number,
+): Questions<void> {
+  const climber = createClimber(measured, space, goal)
+  const timesOf = (point: SearchPoint) => measured.points.filter(other => isSame(other, point)).length
+  const spent = measured.points.filter(({ training }) => !training).length
+  const alone = climber.climb(leastPoint(space), ['threads', 'intraOpThreads', 'batch'])
+  let step = alone.next()
+  while (!step.done && (timesOf(step.value.point) >= step.value.times || spent < mostAlone)) {
+    step = alone.next(yield step.value)
   }
-  const chosen = chooseThreads(points, reference, bounds, training)
-  const climb = batchesOf(points, { threads: chosen.threads, training })
-  const [single, ...larger] = climb
-  let batch = 1
-  let best = single?.throughput ?? 0
-  for (const point of larger) {
-    if (point.throughput < best * worthwhileGrowth || !holds(point, reference, bounds)) break
-    batch = point.batch
-    best = point.throughput
+  if (!isTrainable(space)) return
+  const chosen = choosePoint(measured, goal, space, false)?.point ?? leastPoint(space)
+  if (goal.objective === 'training') {
+    // It is fastest beside the fewest.
+    const fewest = { ...chosen, threads: 1, batch: 1 }
+    yield* climber.climb(besideTraining(fewest, space), ['trainerThreads', 'microBatch', 'threads', 'batch'])
+    return
   }
-  return {
-    ...chosen,
-    batch,
-    reason: [chosen.reason, ...whyBatch(climb, batch, reference, bounds)].join('; '),
-  }
+  yield* climber.climb(besideTraining(chosen, space), ['threads', 'trainerThreads', 'microBatch', 'batch'])
 }
 
-function whyBatch(
-  climb: readonly MeasuredPoint[],
-  batch: number,
-  reference: MeasuredPoint,
-  bounds: SearchBounds,
-): string[] {
-  const next = climb.find(point => point.batch > batch)
-  if (next === undefined) return climb.length > 1 ? [`batches up to ${batch}, the most that was tried`] : []
-  const why = brokenBound(next, reference, bounds) ?? `it brings less than ${growthPercent} % more throughput`
-  return [`${batch === 1 ? 'no batches' : `batches up to ${batch}`}: with ${next.batch}, ${why}`]
-}
+/** A point over a bound by no more than this may be noise. */
+const doubtfulShare = 1.25
+/** Over it by more, all that is larger breaks it too. */
+const certainShare = 1.25
+const timesDoubtful = 2
+/** Points whose value comes this near to the best are measured again before one is chosen. */
+const nearBest = 1.05
+const bestFew = 2
+/** Of an ascent over all axes: the second sees what the last axis has changed for the first. */
+const mostRounds = 3
 
-const growthPercent = Math.round((worthwhileGrowth - 1) * 100)
+function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
+  const { bounds } = goal
+  const yardstick = yardstickOf(measured, bounds)
 
-function chooseThreads(
-  points: readonly MeasuredPoint[],
-  reference: MeasuredPoint,
-  bounds: SearchBounds,
-  training: boolean,
-): Omit<Choice, 'batch'> {
-  const climb = climbOf(points, training)
-  const holding = climb.filter(point => holds(point, reference, bounds))
-  const most = Math.max(...holding.map(point => point.throughput))
-  const chosen = holding.find(point => point.throughput * worthwhileGrowth >= most)
-  if (chosen === undefined) {
-    const { threads, intraOpThreads } = climb[0] ?? reference
-    const broken = brokenBound(climb[0] ?? reference, reference, bounds)
-    return { threads, intraOpThreads, reason: `the least there is, although ${broken}` }
+  function* look(point: SearchPoint, best?: MeasuredPoint): Questions<MeasuredPoint> {
+    const found = yield { point, times: 1 }
+    const over = violationOf(found, yardstick)
+    const promising = best === undefined || valueOf(found, goal) > valueOf(best, goal)
+    if (over > 0 && over <= doubtfulShare - 1 && promising) return yield { point, times: timesDoubtful }
+    return found
   }
-  const next = climb.find(point => point.threads > chosen.threads)
-  const broken = next === undefined ? undefined : brokenBound(next, reference, bounds)
-  const last = climb.at(-1) ?? chosen
-  const memory = predictedOver(climb, 'threads', last.threads + 1, bounds)
-  const reason =
-    next === undefined
-      ? memory !== undefined && last.threads < bounds.maxThreads
-        ? `${last.threads + 1} would take ${mebibytes(memory)}, over the budget of ${mebibytes(bounds.memoryBudgetBytes)}`
-        : `the most that was tried (${last.threads} threads)`
-      : broken === undefined
-        ? `more threads bring less than ${growthPercent} % more throughput`
-        : `at ${next.threads}, ${broken}`
-  return { threads: chosen.threads, intraOpThreads: chosen.intraOpThreads, reason }
+
+  /** The point at another place of an axis. More threads inside a session take the place of as many of the pool. */
+  function moved(from: SearchPoint, axis: Axis, value: number): SearchPoint {
+    const point = { ...pointOf(from), [axis]: value }
+    if (axis !== 'intraOpThreads') return point
+    const threads = (from.threads * from.intraOpThreads) / value
+    return { ...point, threads: space.threads.findLast(known => known <= Math.max(1, threads)) ?? 1 }
+  }
+
+  /** The best along one axis: in steps that double while they pay, then between the last that did and the first that did not. */
+  function* line(start: MeasuredPoint, axis: Axis, direction: 1 | -1): Questions<MeasuredPoint> {
+    const values = space[axis]
+    const placeOf = (point: SearchPoint) => values.indexOf(point[axis] ?? 0)
+    const at = (place: number) => moved(start, axis, values[place] ?? 0)
+    const isPlace = (place: number) => place >= 0 && place < values.length
+    let best = start
+    let bad: number | undefined
+    let worthBetween = true
+    for (let stride = 1; ; stride *= 2) {
+      const last = direction === 1 ? values.length - 1 : 0
+      const wanted = placeOf(best) + direction * stride
+      const place = isPlace(wanted) ? wanted : last
+      if (place === placeOf(best)) return best
+      const point = at(place)
+      if (against(point, measured, goal) !== undefined) {
+        bad = place
+        break
+      }
+      const found = yield* look(point, best)
+      if (!isBetter(found, best, goal, yardstick)) {
+        bad = place
+        worthBetween = violationOf(found, yardstick) > 0 && valueOf(found, goal) > valueOf(best, goal)
+        break
+      }
+      best = found
+    }
+    while (worthBetween && bad !== undefined && Math.abs(bad - placeOf(best)) > 1) {
+      const middle = Math.trunc((bad + placeOf(best)) / 2)
+      const point = at(middle)
+      if (against(point, measured, goal) !== undefined) {
+        bad = middle
+        continue
+      }
+      const found = yield* look(point, best)
+      if (isBetter(found, best, goal, yardstick)) best = found
+      else bad = middle
+    }
+    return best
+  }
+
+  /** A start that breaks its bounds goes back along the axis to the largest that holds them. */
+  function* retreat(start: MeasuredPoint, axis: Axis): Questions<MeasuredPoint> {
+    const values = space[axis]
+    const placeOf = (point: SearchPoint) => values.indexOf(point[axis] ?? 0)
+    if (placeOf(start) === 0 || violationOf(start, yardstick) === 0) return start
+    const at = (place: number) => ({ ...pointOf(start), [axis]: values[place] ?? 0 })
+    let best = yield* look(at(0), start)
+    if (violationOf(best, yardstick) > 0) return isBetter(best, start, goal, yardstick) ? best : start
+    let bad = placeOf(start)
+    while (bad - placeOf(best) > 1) {
+      const middle = Math.trunc((bad + placeOf(best)) / 2)
+      const found = yield* look(at(middle), best)
+      if (violationOf(found, yardstick) === 0 && isBetter(found, best, goal, yardstick)) best = found
+      else bad = middle
+    }
+    return best
+  }
+
+  /** Where the trainer costs requests too much, the one that takes least may still leave room for all of them. */
+  function* gentler(start: MeasuredPoint): Questions<MeasuredPoint> {
+    const broken = demandsOf(start, yardstick).filter(({ share }) => share > 1)
+    if (start.fits && (broken.length === 0 || broken.some(({ what }) => what === 'stretch'))) return start
+    const [trainerThreads = null, microBatch = null] = [space.trainerThreads[0], space.microBatch[0]]
+    const found = yield* look({ ...pointOf(start), trainerThreads, microBatch }, start)
+    return isBetter(found, start, goal, yardstick) ? found : start
+  }
+
+  /** Fewer threads and smaller batches bring no throughput: only another objective looks for them. */
+  const looksDown = (axis: Axis) =>
+    goal.objective !== 'throughput' || axis === 'trainerThreads' || axis === 'microBatch'
+
+  /** Along each axis in turn, until none brings more. */
+  function* ascend(start: MeasuredPoint, axes: readonly Axis[]): Questions<MeasuredPoint> {
+    let best = start
+    for (let round = 0; round < mostRounds; round += 1) {
+      const before = best
+      for (const axis of axes) {
+        best = yield* retreat(best, axis)
+        best = yield* line(best, axis, 1)
+        if (looksDown(axis)) best = yield* line(best, axis, -1)
+      }
+      if (isSame(before, best)) break
+    }
+    return best
+  }
+
+  /** More threads inside a session make room under the latency bound for larger batches, which shows only together. */
+  function* elsewhere(best: MeasuredPoint): Questions<MeasuredPoint> {
+    const { intraOpThreads } = best
+    const other = space.intraOpThreads.find(value => value > intraOpThreads)
+    if (other === undefined) return best
+    const point = moved(best, 'intraOpThreads', other)
+    if (against(point, measured, goal) !== undefined) return best
+    const found = yield* ascend(yield* look(point, best), ['batch', 'threads'])
+    return isBetter(found, best, goal, yardstick) ? found : best
+  }
+
+  function* climb(start: SearchPoint, axes: readonly Axis[]): Questions<MeasuredPoint> {
+    let best = yield* look(start)
+    if (start.training) best = yield* gentler(best)
+    best = yield* ascend(best, axes)
+    if (axes.includes('intraOpThreads')) best = yield* elsewhere(best)
+    return yield* confirm(best)
+  }
+
+  /** The best few are measured again, so that luck does not choose. */
+  function* confirm(found: MeasuredPoint): Questions<MeasuredPoint> {
+    const alike = summariesOf(measured.points, bounds)
+      .filter(point => point.training === found.training && point.intraOpThreads === found.intraOpThreads)
+      .filter(point => violationOf(point, yardstick) === 0)
+      .filter(point => valueOf(point, goal) * nearBest >= valueOf(found, goal))
+      .sort((a, b) => valueOf(b, goal) - valueOf(a, goal))
+    for (const point of alike.slice(0, bestFew)) yield { point: pointOf(point), times: 2 }
+    return bestPoint(alike, goal, yardstick) ?? found
+  }
+
+  return { climb }
 }
 
-/** The largest measured concurrency that holds the bounds; 0 when none does. */
-export function largestWithinBounds(
-  points: readonly MeasuredPoint[],
-  bounds: PointBounds,
-  training: boolean,
-): number {
-  const reference = climbOf(points, false)[0]
-  if (reference === undefined) return 0
-  const holding = climbOf(points, training).filter(point => holds(point, reference, bounds))
-  return holding[holding.length - 1]?.threads ?? 0
+/** Why a point is not worth a first measurement, from what is known of those below it; undefined when it may be. */
+function against(point: SearchPoint, measured: Measured, goal: Goal): string | undefined {
+  if (measured.points.some(other => isSame(other, point))) return undefined
+  const memory = memoryAgainst(point, measured, goal)
+  if (memory !== undefined) return memory
+  const yardstick = yardstickOf(measured, goal.bounds)
+  for (const other of measured.points) {
+    const certain = demandsOf(other, yardstick).filter(({ share }) => share > certainShare)
+    const below =
+      other.threads <= point.threads &&
+      other.batch <= point.batch &&
+      other.intraOpThreads === point.intraOpThreads
+    const sameTrainer = other.trainerThreads === point.trainerThreads && other.microBatch === point.microBatch
+    for (const { what, text } of certain) {
+      // Latency only grows with concurrency, batch, and training beside; what it costs training, with concurrency.
+      if (what === 'latency' && below && (!other.training || sameTrainer)) return text
+      if (what === 'stretch' && below && other.batch === point.batch && sameTrainer) return text
+    }
+  }
+  return undefined
+}
+
+/** A point that memory did not hold, or would not. */
+function memoryAgainst(point: SearchPoint, measured: Measured, goal: Goal): string | undefined {
+  const burst = measured.points.some(
+    other =>
+      !other.fits &&
+      other.threads <= point.threads &&
+      other.batch <= point.batch &&
+      other.intraOpThreads <= point.intraOpThreads &&
+      (other.microBatch ?? 0) <= (point.microBatch ?? 0),
+  )
+  return burst ? 'memory ran out with less' : predictedMisfit(point, measured, goal.bounds)
 }

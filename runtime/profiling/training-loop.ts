@@ -1,35 +1,66 @@
 /** The trainer as a load: it trains for ever until it is stopped, and its steps are counted. */
 import { CorunError } from '../core/errors.ts'
+import type { TrainerJob } from '../core/messages.ts'
+import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { residentBytes } from '../device/memory.ts'
 import type { LaunchTrainer } from '../training/launch.ts'
-import type { TrainingLoop } from './profile-box.ts'
 
-/** Resolves when the loop has reported its first steps. Throws `trainer-failed`. */
-export function startTrainingLoop(launch: LaunchTrainer, jobFile: string): Promise<TrainingLoop> {
+/** A training loop that runs until it is stopped. */
+export interface TrainingLoop {
+  /** Steps since the loop began, the part of the present one that its time so far suggests included. */
+  steps(): number
+  stepsPerEpoch: number
+  residentBytes(): number
+  /** Set when it ended by itself: for memory, or else with this error. */
+  ended(): 'memory' | CorunError | undefined
+  stop(): Promise<void>
+}
+
+/** How the trainer of a point runs. */
+export type TrainerSetting = Pick<TrainerJob, 'threads'> & { microBatch: number }
+
+/** Resolves when the loop has made its first steps; undefined when memory did not hold it. Throws `trainer-failed`. */
+export function startTrainingLoop(
+  launch: LaunchTrainer,
+  jobFile: string,
+  now: () => number,
+): Promise<TrainingLoop | undefined> {
   return new Promise((resolve, reject) => {
-    let steps = 0
-    let stepsPerEpoch = 0
+    let [steps, stepsPerEpoch, stepMs, lastAt] = [0, 0, Number.POSITIVE_INFINITY, now()]
+    let ended: 'memory' | CorunError | undefined
+    let stopping = false
+    const end = (why: 'memory' | CorunError) => {
+      ended ??= why
+      if (ended === 'memory') resolve(undefined)
+      else reject(ended)
+    }
     const trainer = launch(jobFile, event => {
       if (event.type === 'ready') stepsPerEpoch = event.stepsPerEpoch
-      else if (event.type === 'failed') reject(new CorunError(event.error.code, event.error.message))
-      else if (event.type === 'progress') {
-        steps = event.step
+      else if (event.type === 'failed') {
+        const error = new CorunError(event.error.code, event.error.message)
+        end(isOutOfMemory(error) ? 'memory' : error)
+      } else if (event.type === 'progress') {
+        ;[steps, stepMs, lastAt] = [event.step, event.stepMs, now()]
         resolve(loop)
       }
     })
     const loop: TrainingLoop = {
-      steps: () => steps,
+      steps: () => steps + Math.min(0.99, (now() - lastAt) / stepMs),
       get stepsPerEpoch() {
         return stepsPerEpoch
       },
       residentBytes: () => (trainer.pid === undefined ? 0 : residentBytes(trainer.pid)),
+      ended: () => ended,
       async stop() {
+        stopping = true
         trainer.send({ type: 'stop' })
         await trainer.ended
       },
     }
-    void trainer.ended.then(({ code, signal, stderrTail }) =>
-      reject(new CorunError('trainer-failed', `the training loop ended (${signal ?? code}): ${stderrTail}`)),
-    )
+    void trainer.ended.then(({ code, signal, stderrTail }) => {
+      if (stopping) return
+      const how = `the training loop ended (${signal ?? code}): ${stderrTail}`
+      end(signal === 'SIGKILL' ? 'memory' : new CorunError('trainer-failed', how))
+    })
   })
 }

@@ -1,0 +1,147 @@
+/** What a measured point must hold to be run at: latency, memory of host and device, and what it costs training. Pure. */
+import type { Bounds, MeasuredPoint, TrainingAlone } from './profile.ts'
+import { isSame, keyOf, type SearchPoint } from './space.ts'
+
+/** What is known of a box, in the order in which it was measured. */
+export interface Measured {
+  points: readonly MeasuredPoint[]
+  trainingAlone: TrainingAlone | null
+}
+
+const oneInference: SearchPoint = {
+  threads: 1,
+  intraOpThreads: 1,
+  batch: 1,
+  training: false,
+  trainerThreads: null,
+  microBatch: null,
+}
+
+/**
+ * What counts of the measurements of one point: the one with the lowest percentile, since whatever disturbs a
+ * measurement only adds to it. One that memory did not hold outweighs all others.
+ */
+export function summaryOf(
+  measurements: readonly MeasuredPoint[],
+  { percentile }: Pick<Bounds, 'percentile'>,
+): MeasuredPoint | undefined {
+  return measurements.reduce<MeasuredPoint | undefined>((best, point) => {
+    if (best === undefined || !point.fits) return point
+    return best.fits && point.latencyMs[percentile] < best.latencyMs[percentile] ? point : best
+  }, undefined)
+}
+
+/** One summary a point, in a closed loop, in the order of their first measurements. */
+export function summariesOf(
+  points: readonly MeasuredPoint[],
+  bounds: Pick<Bounds, 'percentile'>,
+): MeasuredPoint[] {
+  const measurements = new Map<string, MeasuredPoint[]>()
+  for (const point of points.filter(({ rate }) => rate === null)) {
+    const known = measurements.get(keyOf(point))
+    if (known === undefined) measurements.set(keyOf(point), [point])
+    else known.push(point)
+  }
+  return [...measurements.values()].flatMap(known => summaryOf(known, bounds) ?? [])
+}
+
+/** What the percentile may be, in ms. Undefined where it is a multiple of what was not measured. */
+export function latencyLimitMs(
+  points: readonly MeasuredPoint[],
+  bounds: Pick<Bounds, 'latency' | 'percentile'>,
+): number | undefined {
+  if ('ms' in bounds.latency) return bounds.latency.ms
+  const measurements = points.filter(point => point.rate === null && isSame(point, oneInference))
+  const reference = summaryOf(measurements, bounds)
+  return reference?.fits ? reference.latencyMs[bounds.percentile] * bounds.latency.ratio : undefined
+}
+
+/** How much longer an epoch takes than alone; null alone, infinite when no step was made. */
+export function epochStretch(
+  point: MeasuredPoint,
+  trainingAlone: Pick<TrainingAlone, 'stepsPerSecond'> | null,
+): number | null {
+  if (!point.training || trainingAlone === null || point.trainingStepsPerSecond === null) return null
+  return point.trainingStepsPerSecond === 0
+    ? Number.POSITIVE_INFINITY
+    : trainingAlone.stepsPerSecond / point.trainingStepsPerSecond
+}
+
+/** What points are held against: the bounds, and what was measured alone. Made once for all points. */
+export interface Yardstick {
+  bounds: Bounds
+  limitMs: number | undefined
+  trainingAlone: TrainingAlone | null
+}
+
+export const yardstickOf = ({ points, trainingAlone }: Measured, bounds: Bounds): Yardstick => ({
+  bounds,
+  limitMs: latencyLimitMs(points, bounds),
+  trainingAlone,
+})
+
+export interface Demand {
+  /** What the point takes over what it may: it holds the bound up to 1. */
+  share: number
+  what: 'memory' | 'device' | 'latency' | 'stretch'
+  text: string
+}
+
+/** Against each bound. Nothing of a point without figures. */
+export function demandsOf(
+  point: MeasuredPoint,
+  { bounds, limitMs, trainingAlone }: Yardstick,
+): Demand[] {
+  const demands: Demand[] = [
+    {
+      what: 'memory',
+      share: point.peakMemoryBytes / bounds.memoryBudgetBytes,
+      text: `peak memory ${mebibytes(point.peakMemoryBytes)} is over the budget of ${mebibytes(bounds.memoryBudgetBytes)}`,
+    },
+  ]
+  if (point.deviceMemoryBytes !== null && bounds.deviceBudgetBytes !== null) {
+    demands.push({
+      what: 'device',
+      share: point.deviceMemoryBytes / Math.max(1, bounds.deviceBudgetBytes),
+      text: `it takes ${mebibytes(point.deviceMemoryBytes)} of the device's memory, over the ${mebibytes(bounds.deviceBudgetBytes)} that are free for it`,
+    })
+  }
+  if (limitMs !== undefined) {
+    const found = point.latencyMs[bounds.percentile]
+    const multiple = 'ratio' in bounds.latency ? ` (${bounds.latency.ratio} x one inference alone)` : ''
+    demands.push({
+      what: 'latency',
+      share: found / limitMs,
+      text: `${bounds.percentile} ${found.toFixed(1)} ms is over ${limitMs.toFixed(1)} ms${multiple}`,
+    })
+  }
+  const stretch = epochStretch(point, trainingAlone)
+  if (stretch !== null) {
+    const longer = Number.isFinite(stretch)
+      ? `an epoch takes ${stretch.toFixed(1)} x as long as alone`
+      : 'training makes no step'
+    demands.push({
+      what: 'stretch',
+      share: stretch / bounds.maxEpochStretch,
+      text: `${longer}, over ${bounds.maxEpochStretch} x`,
+    })
+  }
+  return demands
+}
+
+/** Which bound a point breaks, in words; undefined when it holds all. */
+export function brokenBound(point: MeasuredPoint, yardstick: Yardstick): string | undefined {
+  if (!point.fits) return 'memory ran out'
+  if (point.failed > 0) return `${point.failed} of ${point.requests} requests failed`
+  return demandsOf(point, yardstick).find(({ share }) => share > 1)?.text
+}
+
+/** 0 when the point holds its bounds, else by how much it breaks them: infinite when it cannot be run at. */
+export function violationOf(point: MeasuredPoint, yardstick: Yardstick): number {
+  if (!point.fits || point.failed > 0) return Number.POSITIVE_INFINITY
+  return demandsOf(point, yardstick)
+    .map(({ share }) => Math.max(0, share - 1))
+    .reduce((sum, over) => sum + over, 0)
+}
+
+export const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`

@@ -1,0 +1,153 @@
+/** Which of measured points to run at, and why: pure. */
+import {
+  brokenBound,
+  epochStretch,
+  type Measured,
+  summariesOf,
+  violationOf,
+  type Yardstick,
+  yardstickOf,
+} from './bounds.ts'
+import { predictedMisfit } from './predict-memory.ts'
+import type { Bounds, MeasuredPoint, Objective } from './profile.ts'
+import { pointOf, type SearchPoint, type SearchSpace } from './space.ts'
+
+export interface Goal {
+  objective: Objective
+  bounds: Bounds
+}
+
+/** A difference below which one point is as good as the other: it is not worth memory, nor believed. */
+const worthwhile = 1.03
+
+/** Of two that break their bounds, one must come that much nearer to them to be preferred. */
+const clearly = 1.05
+const isLess = (over: number, other: number): boolean => (1 + over) * clearly < 1 + other
+
+/** More is better. Alone there is no training, and throughput it is. */
+export function valueOf(point: MeasuredPoint, { objective, bounds }: Goal): number {
+  if (objective === 'latency') return 1 / point.latencyMs[bounds.percentile]
+  if (objective === 'training' && point.training) return point.trainingStepsPerSecond ?? 0
+  return point.throughput
+}
+
+/** What decides between points that are as good. */
+function secondValueOf(point: MeasuredPoint, { objective }: Goal): number {
+  return objective === 'throughput' && point.training ? (point.trainingStepsPerSecond ?? 0) : point.throughput
+}
+
+/** Whether `a` is enough better than `b` to be preferred to it. One that holds the bounds is better than any that does not. */
+export function isBetter(a: MeasuredPoint, b: MeasuredPoint, goal: Goal, yardstick: Yardstick): boolean {
+  const [over, overB] = [a, b].map(point => violationOf(point, yardstick)) as [number, number]
+  if (over === 0 !== (overB === 0)) return over === 0
+  if (isLess(over, overB)) return true
+  if (isLess(overB, over)) return false
+  const [value, valueB] = [valueOf(a, goal), valueOf(b, goal)]
+  if (value > valueB * worthwhile) return true
+  if (value * worthwhile < valueB) return false
+  return secondValueOf(a, goal) > secondValueOf(b, goal) * worthwhile
+}
+
+const order = (a: MeasuredPoint, b: MeasuredPoint): number =>
+  a.threads - b.threads ||
+  a.intraOpThreads - b.intraOpThreads ||
+  a.batch - b.batch ||
+  (b.microBatch ?? 0) - (a.microBatch ?? 0) ||
+  (b.trainerThreads ?? 0) - (a.trainerThreads ?? 0)
+
+/**
+ * The best that holds the bounds; of points that are as good, the one with the better second value, and then the least.
+ * When none holds them, those that break them least take their place. Undefined when nothing was measured.
+ */
+export function bestPoint(points: readonly MeasuredPoint[], goal: Goal, yardstick: Yardstick) {
+  const over = (point: MeasuredPoint) => violationOf(point, yardstick)
+  const least = Math.min(...points.map(over))
+  const holding = points.filter(point => (least === 0 ? over(point) === 0 : !isLess(least, over(point))))
+  const alike = nearBest(holding, point => valueOf(point, goal))
+  return nearBest(alike, point => secondValueOf(point, goal)).sort(order)[0]
+}
+
+function nearBest(points: readonly MeasuredPoint[], value: (point: MeasuredPoint) => number) {
+  const most = Math.max(...points.map(value))
+  return points.filter(point => value(point) * worthwhile >= most)
+}
+
+export interface Choice {
+  point: SearchPoint
+  reason: string
+}
+
+/** The point to run at. `intraOpThreads`: beside training a session keeps those that it was opened with. */
+export function choosePoint(
+  measured: Measured,
+  goal: Goal,
+  space: SearchSpace,
+  training: boolean,
+  intraOpThreads?: number,
+): Choice | undefined {
+  const points = summariesOf(measured.points, goal.bounds).filter(
+    point =>
+      point.training === training && (intraOpThreads === undefined || point.intraOpThreads === intraOpThreads),
+  )
+  const yardstick = yardstickOf(measured, goal.bounds)
+  const chosen = bestPoint(points, goal, yardstick)
+  if (chosen === undefined) return undefined
+  const reasons = [whyThis(chosen, points, goal, yardstick), ...whyNotMore(chosen, points, measured, space, yardstick)]
+  return { point: pointOf(chosen), reason: reasons.join('; ') }
+}
+
+const objectiveNames = {
+  throughput: 'the most inferences a second',
+  latency: 'the lowest latency',
+  training: 'the fastest training',
+} as const
+
+function whyThis(chosen: MeasuredPoint, points: readonly MeasuredPoint[], goal: Goal, yardstick: Yardstick): string {
+  const broken = brokenBound(chosen, yardstick)
+  if (broken !== undefined) {
+    const what = points.every(point => chosen.threads <= point.threads) ? 'the least there is' : 'the nearest to its bounds'
+    return `${what}, although ${broken}`
+  }
+  const objective = goal.objective === 'training' && !chosen.training ? 'throughput' : goal.objective
+  const stretch = epochStretch(chosen, yardstick.trainingAlone)
+  const epoch = stretch === null ? '' : `, an epoch ${stretch.toFixed(2)} x as long as alone`
+  return `${objectiveNames[objective]} within the bounds${epoch}`
+}
+
+/** What keeps the next larger value of threads and batch from being chosen, where that is known. */
+function whyNotMore(
+  chosen: MeasuredPoint,
+  points: readonly MeasuredPoint[],
+  measured: Measured,
+  space: SearchSpace,
+  yardstick: Yardstick,
+): string[] {
+  return (['threads', 'batch'] as const).flatMap(axis => {
+    const name = axis === 'threads' ? 'at once' : 'in a batch'
+    const more = points
+      .filter(point => point[axis] > chosen[axis] && alikeBut(axis, point, chosen))
+      .sort((a, b) => a[axis] - b[axis])[0]
+    if (more !== undefined) {
+      const broken = brokenBound(more, yardstick)
+      return [`${more[axis]} ${name}: ${broken ?? 'that is no better'}`]
+    }
+    const next = space[axis].find(value => value > chosen[axis])
+    if (next === undefined) return []
+    const misfit = predictedMisfit({ ...pointOf(chosen), [axis]: next }, measured, yardstick.bounds)
+    return misfit === undefined ? [] : [`${next} ${name}: ${misfit}`]
+  })
+}
+
+const axes = ['threads', 'intraOpThreads', 'batch', 'trainerThreads', 'microBatch'] as const
+
+const alikeBut = (axis: keyof SearchSpace, a: SearchPoint, b: SearchPoint): boolean =>
+  axes.every(other => other === axis || a[other] === b[other])
+
+/** The largest measured concurrency that holds the bounds, whatever it brings; 0 when none does. */
+export function largestWithinBounds(measured: Measured, bounds: Bounds, training: boolean): number {
+  const yardstick = yardstickOf(measured, bounds)
+  const holding = summariesOf(measured.points, bounds).filter(
+    point => point.training === training && brokenBound(point, yardstick) === undefined,
+  )
+  return Math.max(0, ...holding.map(({ threads }) => threads))
+}
