@@ -3,7 +3,7 @@ import type { OperatingPoint, Provider } from '../core/config.ts'
 import { threadsFor } from '../device/session.ts'
 import type { OperatingState } from '../dispatch/scheduler.ts'
 import type { SlotLimits } from '../dispatch/slot-queue.ts'
-import { latencyLimitMs } from '../profiling/search.ts'
+import { latencyLimitMs } from '../profiling/bounds.ts'
 import type { ProfileInForce } from '../profiling/store.ts'
 
 const slotLimits = ({ threads, batch = 1 }: OperatingPoint): SlotLimits => ({ slots: threads, batch })

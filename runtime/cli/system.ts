@@ -101,6 +101,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     threads: limits.slots,
     batch: limits.batch,
     warmBatches: warmBatches(inForce),
+    // Of both operating points: sessions stay open when they change, and a profile measures them so.
     intraOpThreads: inForce.points.alone.intraOpThreads,
     provider,
     logLevel: config.logLevel,
@@ -210,6 +211,10 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     provider,
     threads,
     memoryBytes: () => trainerMemoryBytes(config),
+    profiledMicroBatch(name) {
+      const { trainer } = inForce.points.besideTraining
+      return trainer?.function === name ? trainer.microBatch : undefined
+    },
     launchTrainer: lowPriorityLauncher(priority),
     yielding,
     nextRun: schedule.nextRun,
@@ -322,8 +327,10 @@ export function lowPriorityLauncher(
   return createTrainerLauncher((command, args) => withPriority({ command, args }, priority))
 }
 
-/** On few cores training takes them all: it runs at a priority at which it cannot take them from requests. */
+/** As profiled; else on few cores all of them: at its priority the trainer cannot take them from requests. */
 export function trainerThreads(points: OperatingPoints): number {
+  const profiled = points.besideTraining.trainer?.threads
+  if (profiled !== undefined) return profiled
   return Math.max(1, Math.min(4, safeOperatingPoints().alone.threads, points.alone.threads))
 }
 

@@ -172,6 +172,8 @@ export interface OperatingPoint {
   intraOpThreads: number
   /** The most requests of one function that share a thread's run when all are busy. Default 1. */
   batch?: number | undefined
+  /** How a retraining runs beside it: its threads, and for the function that was measured, pictures at once. */
+  trainer?: { threads: number; microBatch: number; function: string } | null | undefined
 }
 
 export interface OperatingPoints {

@@ -84,26 +84,26 @@ export interface Demand {
   /** What the point takes over what it may: it holds the bound up to 1. */
   share: number
   what: 'memory' | 'device' | 'latency' | 'stretch'
-  text: string
+  text: () => string
 }
 
 /** Against each bound. Nothing of a point without figures. */
-export function demandsOf(
-  point: MeasuredPoint,
-  { bounds, limitMs, trainingAlone }: Yardstick,
-): Demand[] {
+export function demandsOf(point: MeasuredPoint, { bounds, limitMs, trainingAlone }: Yardstick): Demand[] {
   const demands: Demand[] = [
     {
       what: 'memory',
       share: point.peakMemoryBytes / bounds.memoryBudgetBytes,
-      text: `peak memory ${mebibytes(point.peakMemoryBytes)} is over the budget of ${mebibytes(bounds.memoryBudgetBytes)}`,
+      text: () =>
+        `peak memory ${mebibytes(point.peakMemoryBytes)} is over the budget of ${mebibytes(bounds.memoryBudgetBytes)}`,
     },
   ]
-  if (point.deviceMemoryBytes !== null && bounds.deviceBudgetBytes !== null) {
+  const [onDevice, deviceBudget] = [point.deviceMemoryBytes, bounds.deviceBudgetBytes]
+  if (onDevice !== null && deviceBudget !== null) {
     demands.push({
       what: 'device',
-      share: point.deviceMemoryBytes / Math.max(1, bounds.deviceBudgetBytes),
-      text: `it takes ${mebibytes(point.deviceMemoryBytes)} of the device's memory, over the ${mebibytes(bounds.deviceBudgetBytes)} that are free for it`,
+      share: onDevice / Math.max(1, deviceBudget),
+      text: () =>
+        `it takes ${mebibytes(onDevice)} of the device's memory, over the ${mebibytes(deviceBudget)} that are free for it`,
     })
   }
   if (limitMs !== undefined) {
@@ -112,18 +112,19 @@ export function demandsOf(
     demands.push({
       what: 'latency',
       share: found / limitMs,
-      text: `${bounds.percentile} ${found.toFixed(1)} ms is over ${limitMs.toFixed(1)} ms${multiple}`,
+      text: () => `${bounds.percentile} ${found.toFixed(1)} ms is over ${limitMs.toFixed(1)} ms${multiple}`,
     })
   }
   const stretch = epochStretch(point, trainingAlone)
   if (stretch !== null) {
-    const longer = Number.isFinite(stretch)
-      ? `an epoch takes ${stretch.toFixed(1)} x as long as alone`
-      : 'training makes no step'
+    const longer = () =>
+      Number.isFinite(stretch)
+        ? `an epoch takes ${stretch.toFixed(1)} x as long as alone`
+        : 'training makes no step'
     demands.push({
       what: 'stretch',
       share: stretch / bounds.maxEpochStretch,
-      text: `${longer}, over ${bounds.maxEpochStretch} x`,
+      text: () => `${longer()}, over ${bounds.maxEpochStretch} x`,
     })
   }
   return demands
@@ -133,7 +134,9 @@ export function demandsOf(
 export function brokenBound(point: MeasuredPoint, yardstick: Yardstick): string | undefined {
   if (!point.fits) return 'memory ran out'
   if (point.failed > 0) return `${point.failed} of ${point.requests} requests failed`
-  return demandsOf(point, yardstick).find(({ share }) => share > 1)?.text
+  return demandsOf(point, yardstick)
+    .find(({ share }) => share > 1)
+    ?.text()
 }
 
 /** 0 when the point holds its bounds, else by how much it breaks them: infinite when it cannot be run at. */

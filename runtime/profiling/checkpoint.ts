@@ -4,15 +4,20 @@ import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { writeDurably } from '../state/durable-file.ts'
-import { type ProfileKey, profileFileName, profileSchema } from './profile.ts'
-import type { Measured } from './profile-box.ts'
-import type { SearchBounds } from './search.ts'
+import type { Measured } from './bounds.ts'
+import { type ProfileKey, profileFileName, profileSchema, profileVersion } from './profile.ts'
+import type { ProfileOptions } from './profile-box.ts'
+import type { SearchMode } from './search.ts'
+import type { SearchSpace } from './space.ts'
 
 /** What a profile measures, and within which bounds: points of another are of no use. */
 export interface Subject {
   key: ProfileKey
-  functions: string[]
-  bounds: SearchBounds
+  /** Shares of the functions. */
+  workload: Record<string, number>
+  goal: ProfileOptions['goal']
+  space: SearchSpace
+  mode: SearchMode
   windowMs: number
 }
 
@@ -27,7 +32,7 @@ export interface Checkpoint {
 const keptMs = 24 * 3600 * 1000
 
 const checkpointSchema = z.object({
-  version: z.literal(1),
+  version: z.literal(profileVersion),
   savedAt: z.number(),
   subject: z.unknown(),
   measured: profileSchema.pick({ points: true, trainingAlone: true }),
@@ -38,13 +43,13 @@ export async function openCheckpoint(
   subject: Subject,
   now: () => number = Date.now,
 ): Promise<Checkpoint> {
-  const file = join(folder, `${profileFileName(subject.key.device, subject.functions)}.partial`)
+  const file = join(folder, `${profileFileName(subject.key.device, Object.keys(subject.workload))}.partial`)
   const plain: unknown = JSON.parse(JSON.stringify(subject))
   return {
     known: await read(file, plain, now()),
     async save(measured) {
       await mkdir(folder, { recursive: true })
-      await writeDurably(file, JSON.stringify({ version: 1, savedAt: now(), subject, measured }))
+      await writeDurably(file, JSON.stringify({ version: profileVersion, savedAt: now(), subject, measured }))
     },
     remove: () => rm(file, { force: true }),
   }

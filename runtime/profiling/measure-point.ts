@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { builtEntry } from '../core/package-root.ts'
@@ -33,8 +34,9 @@ function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promi
     })
     let outcome: ProbeResult | CorunError | undefined
     child.on('message', message => {
-      const event = probeEventSchema.parse(message)
-      if (event.type === 'measuring') onMeasuring()
+      const { data: event, error } = probeEventSchema.safeParse(message)
+      if (event === undefined) outcome = new CorunError('probe-failed', `${what}: ${issuesText(error)}`)
+      else if (event.type === 'measuring') onMeasuring()
       else if (event.type === 'result') outcome = event.result
       else outcome = new CorunError('probe-failed', `${what}: ${event.message}`)
     })

@@ -25,27 +25,27 @@ const clearly = 1.05
 const isLess = (over: number, other: number): boolean => (1 + over) * clearly < 1 + other
 
 /** More is better. Alone there is no training, and throughput it is. */
-export function valueOf(point: MeasuredPoint, { objective, bounds }: Goal): number {
+export function objectiveValue(point: MeasuredPoint, { objective, bounds }: Goal): number {
   if (objective === 'latency') return 1 / point.latencyMs[bounds.percentile]
   if (objective === 'training' && point.training) return point.trainingStepsPerSecond ?? 0
   return point.throughput
 }
 
 /** What decides between points that are as good. */
-function secondValueOf(point: MeasuredPoint, { objective }: Goal): number {
+function secondValue(point: MeasuredPoint, { objective }: Goal): number {
   return objective === 'throughput' && point.training ? (point.trainingStepsPerSecond ?? 0) : point.throughput
 }
 
 /** Whether `a` is enough better than `b` to be preferred to it. One that holds the bounds is better than any that does not. */
 export function isBetter(a: MeasuredPoint, b: MeasuredPoint, goal: Goal, yardstick: Yardstick): boolean {
   const [over, overB] = [a, b].map(point => violationOf(point, yardstick)) as [number, number]
-  if (over === 0 !== (overB === 0)) return over === 0
+  if ((over === 0) !== (overB === 0)) return over === 0
   if (isLess(over, overB)) return true
   if (isLess(overB, over)) return false
-  const [value, valueB] = [valueOf(a, goal), valueOf(b, goal)]
+  const [value, valueB] = [objectiveValue(a, goal), objectiveValue(b, goal)]
   if (value > valueB * worthwhile) return true
   if (value * worthwhile < valueB) return false
-  return secondValueOf(a, goal) > secondValueOf(b, goal) * worthwhile
+  return secondValue(a, goal) > secondValue(b, goal) * worthwhile
 }
 
 const order = (a: MeasuredPoint, b: MeasuredPoint): number =>
@@ -63,8 +63,8 @@ export function bestPoint(points: readonly MeasuredPoint[], goal: Goal, yardstic
   const over = (point: MeasuredPoint) => violationOf(point, yardstick)
   const least = Math.min(...points.map(over))
   const holding = points.filter(point => (least === 0 ? over(point) === 0 : !isLess(least, over(point))))
-  const alike = nearBest(holding, point => valueOf(point, goal))
-  return nearBest(alike, point => secondValueOf(point, goal)).sort(order)[0]
+  const alike = nearBest(holding, point => objectiveValue(point, goal))
+  return nearBest(alike, point => secondValue(point, goal)).sort(order)[0]
 }
 
 function nearBest(points: readonly MeasuredPoint[], value: (point: MeasuredPoint) => number) {
@@ -87,12 +87,16 @@ export function choosePoint(
 ): Choice | undefined {
   const points = summariesOf(measured.points, goal.bounds).filter(
     point =>
-      point.training === training && (intraOpThreads === undefined || point.intraOpThreads === intraOpThreads),
+      point.training === training &&
+      (intraOpThreads === undefined || point.intraOpThreads === intraOpThreads),
   )
   const yardstick = yardstickOf(measured, goal.bounds)
   const chosen = bestPoint(points, goal, yardstick)
   if (chosen === undefined) return undefined
-  const reasons = [whyThis(chosen, points, goal, yardstick), ...whyNotMore(chosen, points, measured, space, yardstick)]
+  const reasons = [
+    whyThis(chosen, points, goal, yardstick),
+    ...whyNotMore(chosen, points, measured, space, yardstick),
+  ]
   return { point: pointOf(chosen), reason: reasons.join('; ') }
 }
 
@@ -102,10 +106,17 @@ const objectiveNames = {
   training: 'the fastest training',
 } as const
 
-function whyThis(chosen: MeasuredPoint, points: readonly MeasuredPoint[], goal: Goal, yardstick: Yardstick): string {
+function whyThis(
+  chosen: MeasuredPoint,
+  points: readonly MeasuredPoint[],
+  goal: Goal,
+  yardstick: Yardstick,
+): string {
   const broken = brokenBound(chosen, yardstick)
   if (broken !== undefined) {
-    const what = points.every(point => chosen.threads <= point.threads) ? 'the least there is' : 'the nearest to its bounds'
+    const what = points.every(point => chosen.threads <= point.threads)
+      ? 'the least there is'
+      : 'the nearest to its bounds'
     return `${what}, although ${broken}`
   }
   const objective = goal.objective === 'training' && !chosen.training ? 'throughput' : goal.objective

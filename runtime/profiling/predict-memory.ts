@@ -3,10 +3,7 @@ import { type Measured, mebibytes } from './bounds.ts'
 import type { Bounds, MeasuredPoint } from './profile.ts'
 import { keyOf, type SearchPoint } from './space.ts'
 
-type Of = (source: {
-  peakMemoryBytes: number
-  deviceMemoryBytes: number | null
-}) => number | null
+type Of = (source: { peakMemoryBytes: number; deviceMemoryBytes: number | null }) => number | null
 
 const host: Of = ({ peakMemoryBytes }) => peakMemoryBytes
 const device: Of = ({ deviceMemoryBytes }) => deviceMemoryBytes
@@ -41,7 +38,11 @@ function predict(point: SearchPoint, { points, trainingAlone }: Measured, of: Of
   const base = nearest(like, point)
   if (base === undefined) {
     if (!point.training || trainingAlone === null) return undefined
-    const { trainerThreads, microBatch, training } = { trainerThreads: null, microBatch: null, training: false }
+    const { trainerThreads, microBatch, training } = {
+      trainerThreads: null,
+      microBatch: null,
+      training: false,
+    }
     const alone = predict({ ...point, trainerThreads, microBatch, training }, { points, trainingAlone }, of)
     const trainer = of(trainingAlone)
     return alone === undefined || trainer === null ? undefined : alone + trainer
@@ -62,7 +63,8 @@ const isSameTrainer = (a: SearchPoint, b: SearchPoint): boolean =>
   a.training === b.training && (a.microBatch ?? 0) >= (b.microBatch ?? 0)
 
 function nearest(points: readonly MeasuredPoint[], { threads, batch }: SearchPoint) {
-  const distance = (point: MeasuredPoint) => Math.log2(threads / point.threads) + Math.log2(batch / point.batch)
+  const distance = (point: MeasuredPoint) =>
+    Math.log2(threads / point.threads) + Math.log2(batch / point.batch)
   return points.reduce<MeasuredPoint | undefined>(
     (best, point) => (best === undefined || distance(point) <= distance(best) ? point : best),
     undefined,

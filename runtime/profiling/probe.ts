@@ -16,6 +16,8 @@ import { haveSettled, mostWindows, type WindowFigures, windowsThatAgree } from '
 
 /** Of arrivals and of the mix: every point is asked the same. */
 const seed = 1
+/** Where not one request ends in the usual time, so many times as long is waited. */
+const patience = 10
 
 const say = (event: ProbeEvent) =>
   new Promise<void>(resolve => {
@@ -51,7 +53,9 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   await delay(job.warmUpMs)
   await say({ type: 'measuring' })
   const startedAt = performance.now()
-  while (windows.length < mostWindows && !haveSettled(windows.map(figuresOf))) {
+  const counts = () => windows.slice(-windowsThatAgree).some(({ requests }) => requests.length > 0)
+  const mayEnd = () => counts() && (windows.length >= mostWindows || haveSettled(windows.map(figuresOf)))
+  while (!mayEnd() && windows.length < mostWindows * patience) {
     const [begun, cpu] = [performance.now(), process.cpuUsage()]
     const current: Window = { requests: [], failed: 0, elapsedMs: 0, cpuSeconds: 0 }
     window = current
@@ -65,6 +69,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   const measuredMs = performance.now() - startedAt
   stop = true
   await load
+  if (!counts()) throw new Error(`no request was answered within ${Math.round(measuredMs)} ms`)
   const counted = windows.slice(-windowsThatAgree)
   const requests = counted.flatMap(({ requests }) => requests)
   const sum = (of: (window: Window) => number) => counted.reduce((total, each) => total + of(each), 0)

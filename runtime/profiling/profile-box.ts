@@ -1,138 +1,173 @@
 /**
- * A profile from start to end: asks the search for the next point, has it measured alone or beside a running
- * training loop, and turns the points into contract 4's data. What a probe or a trainer is, is passed in.
+ * A profile from start to end: asks the search for the next point, has it measured, fills the curves of the report, and
+ * turns the points into contract 4's data. How a point is measured is measure-box.ts's.
  */
-import type { Clock } from '../core/clock.ts'
-import type { ProbeJob, ProbeResult } from './probe-job.ts'
-import type { MeasuredPoint, Profile, ProfileKey } from './profile.ts'
-import { chooseOperatingPoint, nextPoint, type SearchBounds, type SearchPoint } from './search.ts'
+import { type Measured, mebibytes } from './bounds.ts'
+import { nextCurvePoint } from './curve.ts'
+import { type MeasureBox, type MeasureOptions, openMeasureBox } from './measure-box.ts'
+import { type Choice, choosePoint, type Goal } from './objective.ts'
+import {
+  type Bounds,
+  type MeasuredPoint,
+  type Profile,
+  type ProfiledOperatingPoint,
+  type ProfileKey,
+  profileVersion,
+} from './profile.ts'
+import { mostMeasurements, nextPoint, type SearchMode } from './search.ts'
+import { gridSize, isTrainable, leastPoint, type SearchPoint, type SearchSpace } from './space.ts'
 
-/** A training loop that runs until it is stopped. */
-export interface TrainingLoop {
-  /** Steps since the loop began, as far as it has reported. */
-  steps(): number
-  stepsPerEpoch: number
-  residentBytes(): number
-  stop(): Promise<void>
+export interface Progress {
+  measured: number
+  /** No more than this will be. */
+  most: number
 }
 
-/** What has been measured so far. */
-export type Measured = Pick<Profile, 'points' | 'trainingAlone'>
-
-export interface ProfileOptions {
+export interface ProfileOptions extends Omit<MeasureOptions, 'provider' | 'trainingAlone'> {
   key: ProfileKey
-  load: ProbeJob['load']
-  bounds: SearchBounds
-  /** Lengths in a measurement. Defaults: 500 ms to warm up, windows of 1,000 ms, of which three in a row must agree. */
-  warmUpMs?: number
-  windowMs?: number
-  clock: Clock
-  measure(job: ProbeJob, onMeasuring: () => void): Promise<ProbeResult | undefined>
-  /** Starts the loop and resolves when it has made its first steps; undefined when nothing can be trained. */
-  startTraining: (() => Promise<TrainingLoop>) | undefined
+  goal: { objective: Goal['objective']; bounds: Omit<Bounds, 'deviceBudgetBytes'> }
+  space: SearchSpace
+  mode: SearchMode
+  /** Poisson arrivals a second at which the chosen points are measured too. */
+  rate?: number | undefined
+  /** Whether a quick search is followed by what the report's curves lack. Default: it is. */
+  curves?: boolean
+  /** After it nothing more is begun. */
+  budgetMs?: number | undefined
   /** What an interrupted profile of the same box and bounds has measured. */
   known?: Measured | undefined
   /** Told of each new point, with all that is known then. */
-  onPoint?(point: MeasuredPoint, measured: Measured): void | Promise<void>
+  onPoint?(point: MeasuredPoint, measured: Measured, progress: Progress): void | Promise<void>
 }
 
-/** Steps that make a rate, and the windows that may pass until they are made. */
-const fewSteps = 5
-const mostWindows = 5
-
-const delay = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+/** Of what is free on the device: the rest is for what a prediction does not see. */
+const deviceShare = 0.9
+/** Curves and open loops come after the search: at most so many measurements. */
+const afterSearch = 6
 
 export async function profileBox(options: ProfileOptions): Promise<Profile> {
-  const { bounds, clock, startTraining, windowMs = 1000, warmUpMs = 500 } = options
+  const { key, space, mode, clock, curves = mode === 'quick', budgetMs = Number.POSITIVE_INFINITY } = options
+  const startedAt = clock.monotonic()
   const points = [...(options.known?.points ?? [])]
-  let loop: TrainingLoop | undefined
-  let trainingAlone = options.known?.trainingAlone ?? null
+  const box = await openMeasureBox({
+    ...options,
+    provider: key.provider,
+    trainingAlone: options.known?.trainingAlone ?? null,
+  })
+  const free = box.deviceFreeBytes
+  const bounds: Bounds = {
+    ...options.goal.bounds,
+    deviceBudgetBytes: free === null ? null : Math.floor(free * deviceShare),
+  }
+  const goal: Goal = { ...options.goal, bounds }
+  const leftOut: string[] = []
+  const most = mostMeasurements(space, mode) + (curves ? afterSearch : 0)
+  const measured = (): Measured => ({ points, trainingAlone: box.trainingAlone() })
 
-  const epochSeconds = (stepsPerSecond: number) =>
-    loop === undefined || stepsPerSecond === 0 ? null : loop.stepsPerEpoch / stepsPerSecond
-
-  async function measure({ threads, batch, training }: SearchPoint): Promise<MeasuredPoint> {
-    const { load, key } = options
-    const { provider } = key
-    const job: ProbeJob = { threads, batch, intraOpThreads: 1, provider, load, warmUpMs, windowMs }
-    let stepsAtStart = 0
-    const result = await options.measure(job, () => {
-      stepsAtStart = loop?.steps() ?? 0
-    })
-    if (result === undefined) return notFitting({ threads, batch, training })
-    const seconds = result.elapsedMs / 1000
-    const stepsPerSecond =
-      training && loop !== undefined ? ((loop.steps() - stepsAtStart) / result.measuredMs) * 1000 : null
-    return {
-      threads,
-      intraOpThreads: 1,
-      batch,
-      training,
-      fits: true,
-      stable: result.stable,
-      requests: result.requests,
-      failed: result.failed,
-      throughput: result.requests / seconds,
-      latencyMs: result.latencyMs,
-      peakMemoryBytes: result.peakMemoryBytes + (training ? (loop?.residentBytes() ?? 0) : 0),
-      trainingStepsPerSecond: stepsPerSecond,
-      epochSeconds: stepsPerSecond === null ? null : epochSeconds(stepsPerSecond),
-    }
+  /** Why nothing more is measured; undefined while there is time and memory. */
+  async function endOf(): Promise<string | undefined> {
+    if (clock.monotonic() - startedAt >= budgetMs) return `the time of ${budgetMs / 1000} s was over`
+    return memoryEnd(box, bounds)
   }
 
-  async function measureAlone(running: TrainingLoop): Promise<Profile['trainingAlone']> {
-    const stepsAtStart = running.steps()
-    const startedAt = clock.monotonic()
-    // A window may be shorter than a few steps.
-    for (let window = 0; window < mostWindows && running.steps() - stepsAtStart < fewSteps; window += 1) {
-      await delay(windowMs)
+  /** Measures what `next` asks for until it asks no more. False when something ended it before. */
+  async function measureAll(
+    next: () => SearchPoint | undefined,
+    what: string,
+    rate?: number,
+  ): Promise<boolean> {
+    for (let point = next(); point !== undefined; point = next()) {
+      const end = await endOf()
+      if (end !== undefined) {
+        leftOut.push(`${what}: ${end}; next would have been ${describePoint(point)}`)
+        return false
+      }
+      const found = await box.measure(point, rate)
+      points.push(found)
+      await options.onPoint?.(found, measured(), {
+        measured: points.length,
+        most: Math.max(most, points.length),
+      })
     }
-    const perSecond = (running.steps() - stepsAtStart) / ((clock.monotonic() - startedAt) / 1000)
-    return { stepsPerSecond: perSecond, epochSeconds: epochSeconds(perSecond) }
+    return true
   }
 
   try {
-    for (;;) {
-      const next = nextPoint(points, bounds, startTraining !== undefined)
-      if (next === undefined) break
-      if (next.training && loop === undefined && startTraining !== undefined) {
-        loop = await startTraining()
-        trainingAlone ??= await measureAlone(loop)
-      }
-      const point = await measure(next)
-      points.push(point)
-      await options.onPoint?.(point, { points, trainingAlone })
+    const searched = await measureAll(() => nextPoint(measured(), space, goal, mode), 'part of the search')
+    const alone = choosePoint(measured(), goal, space, false)
+    const beside = isTrainable(space)
+      ? choosePoint(measured(), goal, space, true, alone?.point.intraOpThreads)
+      : alone
+    for (const choice of searched ? [alone, beside] : []) {
+      if (choice === undefined || (choice === beside && beside === alone)) continue
+      if (curves)
+        await measureAll(() => nextCurvePoint(measured(), space, choice.point, goal), 'part of a curve')
+      if (options.rate !== undefined) await measureAll(once(choice.point), 'an open loop', options.rate)
+    }
+    return {
+      version: profileVersion,
+      createdAt: new Date(clock.now()).toISOString(),
+      key,
+      workload: Object.fromEntries(options.load.map(({ deployment, share }) => [deployment.function, share])),
+      objective: goal.objective,
+      bounds,
+      search: {
+        mode,
+        grid: gridSize(space),
+        measurements: points.length,
+        seconds: (clock.monotonic() - startedAt) / 1000,
+        leftOut,
+      },
+      trainingAlone: box.trainingAlone(),
+      points,
+      alone: operatingPoint(alone, options.trained, space),
+      besideTraining: operatingPoint(beside ?? besideUnmeasured(alone, leftOut), options.trained, space),
     }
   } finally {
-    await loop?.stop()
-  }
-
-  const alone = chooseOperatingPoint(points, bounds, false)
-  return {
-    version: 1,
-    createdAt: new Date(clock.now()).toISOString(),
-    key: options.key,
-    workload: Object.fromEntries(
-      options.load.map(({ deployment }) => [deployment.function, 1 / options.load.length]),
-    ),
-    bounds: { latencyRatio: bounds.latencyRatio, memoryBudgetBytes: bounds.memoryBudgetBytes },
-    trainingAlone,
-    points,
-    alone,
-    besideTraining: startTraining === undefined ? alone : chooseOperatingPoint(points, bounds, true),
+    await box.close()
   }
 }
 
-const notFitting = (point: SearchPoint): MeasuredPoint => ({
-  ...point,
-  intraOpThreads: 1,
-  fits: false,
-  stable: true,
-  requests: 0,
-  failed: 0,
-  throughput: 0,
-  latencyMs: { p50: 0, p95: 0, p99: 0 },
-  peakMemoryBytes: 0,
-  trainingStepsPerSecond: null,
-  epochSeconds: null,
-})
+/** Whether the device is full already, whoever has filled it: then no point can fit, whatever was predicted. */
+async function memoryEnd(box: MeasureBox, { deviceBudgetBytes }: Bounds): Promise<string | undefined> {
+  const used = deviceBudgetBytes === null ? null : await box.deviceUsedBytes()
+  if (used === null || deviceBudgetBytes === null || used <= deviceBudgetBytes) return undefined
+  return `${mebibytes(used)} of the device's memory were taken before it began, over the ${mebibytes(deviceBudgetBytes)} that are free for it`
+}
+
+function once(point: SearchPoint): () => SearchPoint | undefined {
+  const left = [point]
+  return () => left.pop()
+}
+
+/** With nothing known of training beside, one inference at a time is what cannot hurt. */
+function besideUnmeasured(alone: Choice | undefined, leftOut: readonly string[]): Choice | undefined {
+  if (alone === undefined) return undefined
+  const reason = `the least there is, since nothing was measured beside training${leftOut[0] ? `: ${leftOut[0]}` : ''}`
+  return { point: { ...alone.point, threads: 1, batch: 1 }, reason }
+}
+
+function operatingPoint(
+  choice: Choice | undefined,
+  trained: string | undefined,
+  space: SearchSpace,
+): ProfiledOperatingPoint {
+  const { point, reason } = choice ?? { point: leastPoint(space), reason: 'nothing was measured' }
+  const { threads, intraOpThreads, batch, trainerThreads, microBatch } = point
+  const trainer =
+    trainerThreads === null || microBatch === null || trained === undefined
+      ? null
+      : { threads: trainerThreads, microBatch, function: trained }
+  return { threads, intraOpThreads, batch, trainer, reason }
+}
+
+/** For people: `2 at once, 1 intra-op thread, in batches of 4, beside training (2 threads, 16 pictures at once)`. */
+export function describePoint(point: SearchPoint): string {
+  const { threads, intraOpThreads, batch, training, trainerThreads, microBatch } = point
+  return [
+    `${threads} at once`,
+    ...(intraOpThreads > 1 ? [`${intraOpThreads} intra-op threads`] : []),
+    ...(batch > 1 ? [`in batches of ${batch}`] : []),
+    training ? `beside training (${trainerThreads} threads, ${microBatch} pictures at once)` : 'alone',
+  ].join(', ')
+}

@@ -3,7 +3,7 @@
  * it, and the first question without an answer is what to measure next. So an interrupted search goes on where it was.
  */
 import { demandsOf, type Measured, summariesOf, summaryOf, violationOf, yardstickOf } from './bounds.ts'
-import { bestPoint, choosePoint, type Goal, isBetter, valueOf } from './objective.ts'
+import { choosePoint, type Goal, isBetter, objectiveValue } from './objective.ts'
 import { predictedMisfit } from './predict-memory.ts'
 import type { MeasuredPoint } from './profile.ts'
 import {
@@ -30,7 +30,9 @@ const leastMeasurements = 9
 /** The most measurements that a search makes. */
 export function mostMeasurements(space: SearchSpace, mode: SearchMode): number {
   const size = gridSize(space)
-  return mode === 'exhaustive' ? size : Math.min(size, Math.max(leastMeasurements, Math.floor(size * quickShare)))
+  return mode === 'exhaustive'
+    ? size
+    : Math.min(size, Math.max(leastMeasurements, Math.floor(size * quickShare)))
 }
 
 /** The point to measure next; undefined when the search is over. */
@@ -51,7 +53,7 @@ function nextOfGrid(measured: Measured, space: SearchSpace, goal: Goal): SearchP
   const known = new Set(measured.points.map(keyOf))
   const alone = gridOf({ ...space, trainerThreads: [], microBatch: [] })
   const next = (points: readonly SearchPoint[]) =>
-    points.find(point => !known.has(keyOf(point)) && memoryAgainst(point, measured, goal) === undefined)
+    points.find(point => !known.has(keyOf(point)) && !memoryAgainst(point, measured, goal))
   const left = next(alone)
   if (left !== undefined || !isTrainable(space)) return left
   return next(gridOf(space, choosePoint(measured, goal, space, false)?.point.intraOpThreads))
@@ -123,7 +125,7 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
   function* look(point: SearchPoint, best?: MeasuredPoint): Questions<MeasuredPoint> {
     const found = yield { point, times: 1 }
     const over = violationOf(found, yardstick)
-    const promising = best === undefined || valueOf(found, goal) > valueOf(best, goal)
+    const promising = best === undefined || objectiveValue(found, goal) > objectiveValue(best, goal)
     if (over > 0 && over <= doubtfulShare - 1 && promising) return yield { point, times: timesDoubtful }
     return found
   }
@@ -151,14 +153,15 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
       const place = isPlace(wanted) ? wanted : last
       if (place === placeOf(best)) return best
       const point = at(place)
-      if (against(point, measured, goal) !== undefined) {
+      if (against(point, measured, goal)) {
         bad = place
         break
       }
       const found = yield* look(point, best)
       if (!isBetter(found, best, goal, yardstick)) {
         bad = place
-        worthBetween = violationOf(found, yardstick) > 0 && valueOf(found, goal) > valueOf(best, goal)
+        const promising = !found.fits || objectiveValue(found, goal) > objectiveValue(best, goal)
+        worthBetween = promising && violationOf(found, yardstick) > 0
         break
       }
       best = found
@@ -166,7 +169,7 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
     while (worthBetween && bad !== undefined && Math.abs(bad - placeOf(best)) > 1) {
       const middle = Math.trunc((bad + placeOf(best)) / 2)
       const point = at(middle)
-      if (against(point, measured, goal) !== undefined) {
+      if (against(point, measured, goal)) {
         bad = middle
         continue
       }
@@ -208,59 +211,64 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
   const looksDown = (axis: Axis) =>
     goal.objective !== 'throughput' || axis === 'trainerThreads' || axis === 'microBatch'
 
-  /** Along each axis in turn, until none brings more. */
+  /** Along each axis in turn, and again while a later one has changed what the first had found. */
   function* ascend(start: MeasuredPoint, axes: readonly Axis[]): Questions<MeasuredPoint> {
     let best = start
     for (let round = 0; round < mostRounds; round += 1) {
-      const before = best
+      let first: MeasuredPoint | undefined
       for (const axis of axes) {
         best = yield* retreat(best, axis)
         best = yield* line(best, axis, 1)
         if (looksDown(axis)) best = yield* line(best, axis, -1)
+        first ??= best
       }
-      if (isSame(before, best)) break
+      if (first === undefined || isSame(first, best)) break
     }
     return best
   }
 
   /** More threads inside a session make room under the latency bound for larger batches, which shows only together. */
   function* elsewhere(best: MeasuredPoint): Questions<MeasuredPoint> {
-    const { intraOpThreads } = best
-    const other = space.intraOpThreads.find(value => value > intraOpThreads)
-    if (other === undefined) return best
-    const point = moved(best, 'intraOpThreads', other)
-    if (against(point, measured, goal) !== undefined) return best
-    const found = yield* ascend(yield* look(point, best), ['batch', 'threads'])
+    const other = space.intraOpThreads.find(value => value > best.intraOpThreads)
+    const point = other === undefined ? undefined : moved(best, 'intraOpThreads', other)
+    if (point === undefined || against(point, measured, goal)) return best
+    const found = yield* line(yield* line(yield* look(point, best), 'batch', 1), 'threads', 1)
     return isBetter(found, best, goal, yardstick) ? found : best
   }
 
-  function* climb(start: SearchPoint, axes: readonly Axis[]): Questions<MeasuredPoint> {
+  /** The same with as many threads as memory would hold; undefined when it would not hold one. */
+  const fitting = (start: SearchPoint): SearchPoint | undefined =>
+    [start, ...space.threads.toReversed().map(threads => ({ ...start, threads, batch: 1 }))].find(
+      point => point.threads <= start.threads && !memoryAgainst(point, measured, goal),
+    )
+
+  function* climb(wanted: SearchPoint, axes: readonly Axis[]): Questions<void> {
+    const start = fitting(wanted)
+    if (start === undefined) return
     let best = yield* look(start)
     if (start.training) best = yield* gentler(best)
     best = yield* ascend(best, axes)
     if (axes.includes('intraOpThreads')) best = yield* elsewhere(best)
-    return yield* confirm(best)
+    yield* confirm(best)
   }
 
   /** The best few are measured again, so that luck does not choose. */
-  function* confirm(found: MeasuredPoint): Questions<MeasuredPoint> {
+  function* confirm(found: MeasuredPoint): Questions<void> {
     const alike = summariesOf(measured.points, bounds)
       .filter(point => point.training === found.training && point.intraOpThreads === found.intraOpThreads)
       .filter(point => violationOf(point, yardstick) === 0)
-      .filter(point => valueOf(point, goal) * nearBest >= valueOf(found, goal))
-      .sort((a, b) => valueOf(b, goal) - valueOf(a, goal))
+      .filter(point => objectiveValue(point, goal) * nearBest >= objectiveValue(found, goal))
+      .sort((a, b) => objectiveValue(b, goal) - objectiveValue(a, goal))
     for (const point of alike.slice(0, bestFew)) yield { point: pointOf(point), times: 2 }
-    return bestPoint(alike, goal, yardstick) ?? found
   }
 
   return { climb }
 }
 
-/** Why a point is not worth a first measurement, from what is known of those below it; undefined when it may be. */
-function against(point: SearchPoint, measured: Measured, goal: Goal): string | undefined {
-  if (measured.points.some(other => isSame(other, point))) return undefined
-  const memory = memoryAgainst(point, measured, goal)
-  if (memory !== undefined) return memory
+/** Whether a point is known not to be worth a first measurement, from those below it. */
+function against(point: SearchPoint, measured: Measured, goal: Goal): boolean {
+  if (measured.points.some(other => isSame(other, point))) return false
+  if (memoryAgainst(point, measured, goal)) return true
   const yardstick = yardstickOf(measured, goal.bounds)
   for (const other of measured.points) {
     const certain = demandsOf(other, yardstick).filter(({ share }) => share > certainShare)
@@ -269,17 +277,18 @@ function against(point: SearchPoint, measured: Measured, goal: Goal): string | u
       other.batch <= point.batch &&
       other.intraOpThreads === point.intraOpThreads
     const sameTrainer = other.trainerThreads === point.trainerThreads && other.microBatch === point.microBatch
-    for (const { what, text } of certain) {
+    for (const { what } of certain) {
       // Latency only grows with concurrency, batch, and training beside; what it costs training, with concurrency.
-      if (what === 'latency' && below && (!other.training || sameTrainer)) return text
-      if (what === 'stretch' && below && other.batch === point.batch && sameTrainer) return text
+      if (what === 'latency' && below && (!other.training || sameTrainer)) return true
+      if (what === 'stretch' && below && other.batch === point.batch && sameTrainer) return true
     }
   }
-  return undefined
+  return false
 }
 
-/** A point that memory did not hold, or would not. */
-function memoryAgainst(point: SearchPoint, measured: Measured, goal: Goal): string | undefined {
+/** Whether memory did not hold less, or would not hold it, by what is known. Not of a point that was tried. */
+function memoryAgainst(point: SearchPoint, measured: Measured, goal: Goal): boolean {
+  if (measured.points.some(other => isSame(other, point))) return false
   const burst = measured.points.some(
     other =>
       !other.fits &&
@@ -288,5 +297,5 @@ function memoryAgainst(point: SearchPoint, measured: Measured, goal: Goal): stri
       other.intraOpThreads <= point.intraOpThreads &&
       (other.microBatch ?? 0) <= (point.microBatch ?? 0),
   )
-  return burst ? 'memory ran out with less' : predictedMisfit(point, measured, goal.bounds)
+  return burst || predictedMisfit(point, measured, goal.bounds) !== undefined
 }

@@ -1,15 +1,24 @@
 /** Profile files: written whole, read with a check, and the newest that fits is the one in force. */
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { type OperatingPoints, safeOperatingPoints } from '../core/config.ts'
-import { type Profile, type ProfileKey, profileFileName, profileSchema, staleReason } from './profile.ts'
-import { profileReport } from './profile-table.ts'
+import { issuesText } from '../core/definition-schema.ts'
+import {
+  type Profile,
+  type ProfileKey,
+  profileFileName,
+  profileSchema,
+  profileVersion,
+  staleReason,
+} from './profile.ts'
+import { profileReport } from './profile-report.ts'
 
 /** Writes the profile and, beside it, its report for people. Answers the profile's path. */
 export async function writeProfile(folder: string, profile: Profile): Promise<string> {
   await mkdir(folder, { recursive: true })
   const file = join(folder, profileFileName(profile.key.device, Object.keys(profile.workload)))
-  await writeWhole(file.replace(/\.json$/, '.md'), profileReport(profile))
+  await writeWhole(file.replace(/\.json$/, '.html'), profileReport(profile))
   await writeWhole(file, `${JSON.stringify(profile, null, 2)}\n`)
   return file
 }
@@ -37,8 +46,8 @@ export async function findProfile(folder: string, key: ProfileKey): Promise<Prof
   for (const name of names.filter(name => name.endsWith('.json'))) {
     const file = join(folder, name)
     const profile = await readProfile(file)
-    if (profile === undefined) {
-      unfit.push(`${name} is not a profile`)
+    if (typeof profile === 'string') {
+      unfit.push(`${name} ${profile}`)
       continue
     }
     const reason = staleReason(profile.key, key)
@@ -58,10 +67,20 @@ export async function findProfile(folder: string, key: ProfileKey): Promise<Prof
   return { ...newest, points: { alone, besideTraining }, reason: `measured profile ${newest.file}` }
 }
 
-async function readProfile(file: string): Promise<Profile | undefined> {
+/** Why the file is of no use, in words that follow its name, or what it holds. */
+async function readProfile(file: string): Promise<Profile | string> {
+  let value: unknown
   try {
-    return profileSchema.parse(JSON.parse(await readFile(file, 'utf8')))
-  } catch {
-    return undefined
+    value = JSON.parse(await readFile(file, 'utf8'))
+  } catch (error) {
+    return `is not a profile: ${error instanceof Error ? error.message : error}`
   }
+  const { data: other } = versionSchema.safeParse(value)
+  if (other !== undefined && other.version !== profileVersion) {
+    return `has version ${other.version}, this corun reads ${profileVersion}: measure again`
+  }
+  const { data, error } = profileSchema.safeParse(value)
+  return data ?? `is not a profile: ${issuesText(error)}`
 }
+
+const versionSchema = z.object({ version: z.number() })

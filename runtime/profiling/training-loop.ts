@@ -19,7 +19,13 @@ export interface TrainingLoop {
 /** How the trainer of a point runs. */
 export type TrainerSetting = Pick<TrainerJob, 'threads'> & { microBatch: number }
 
-/** Resolves when the loop has made its first steps; undefined when memory did not hold it. Throws `trainer-failed`. */
+/** A trainer that yields makes no step on a box that others keep busy: it is then measured as it is. */
+const firstStepMs = 30_000
+
+/**
+ * Resolves when the loop has made its first steps, or has had the time for them; undefined when memory did not hold it.
+ * Throws `trainer-failed`.
+ */
 export function startTrainingLoop(
   launch: LaunchTrainer,
   jobFile: string,
@@ -53,11 +59,14 @@ export function startTrainingLoop(
       ended: () => ended,
       async stop() {
         stopping = true
+        clearTimeout(late)
         trainer.send({ type: 'stop' })
         await trainer.ended
       },
     }
+    const late = setTimeout(() => resolve(loop), firstStepMs)
     void trainer.ended.then(({ code, signal, stderrTail }) => {
+      clearTimeout(late)
       if (stopping) return
       const how = `the training loop ended (${signal ?? code}): ${stderrTail}`
       end(signal === 'SIGKILL' ? 'memory' : new CorunError('trainer-failed', how))

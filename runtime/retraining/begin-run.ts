@@ -27,6 +27,8 @@ export interface BeginOptions extends Omit<RunContext, 'stopGraceMs' | 'oomKills
   threads: number
   /** What it may take of memory when a run starts; no bound when left out. */
   memoryBytes?: () => number
+  /** Pictures at once that a profile found best for training that function beside serving; undefined: not measured. */
+  profiledMicroBatch?: (name: string) => number | undefined
   clock: Clock
   /** ISO 8601. */
   now(): string
@@ -144,7 +146,10 @@ export async function createBeginnings(options: BeginOptions): Promise<Beginning
       record.parent = model.sha256
       record.samples = countsOf(prepared)
       const { description } = target.retraining
-      const microBatch = limits.of(model.id, prepared.memoryBytes) ?? description.batchSize
+      const microBatch = Math.min(
+        limits.of(model.id, prepared.memoryBytes) ?? description.batchSize,
+        options.profiledMicroBatch?.(record.function) ?? description.batchSize,
+      )
       const job = { ...prepared, microBatch, asks: options.yielding.asks }
       log.info({ run: id, function: name, samples: record.samples }, 'retraining starts')
       const context: RunContext = {

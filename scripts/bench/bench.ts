@@ -5,6 +5,7 @@ import { corunSuite } from './corun-suite.ts'
 import { driftSuite } from './drift-suite.ts'
 import { type BenchReport, commitName, type Figure, figuresTable, machineName } from './figures.ts'
 import { learningSuite } from './learning-suite.ts'
+import { profileSuite } from './profile-suite.ts'
 import { trainingSuite } from './training-suite.ts'
 
 export interface SuiteOptions {
@@ -21,6 +22,7 @@ export interface SuiteResult {
 
 const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
   corun: corunSuite,
+  profile: profileSuite,
   training: trainingSuite,
   learning: learningSuite,
   drift: driftSuite,

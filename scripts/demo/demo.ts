@@ -5,8 +5,8 @@ import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { packageRoot } from '../../runtime/core/package-root.ts'
+import { largestWithinBounds } from '../../runtime/profiling/objective.ts'
 import type { Profile } from '../../runtime/profiling/profile.ts'
-import { largestWithinBounds } from '../../runtime/profiling/search.ts'
 import type { RetrainingView } from '../../runtime/retraining/retraining-view.ts'
 import { isOver, type RunRecord } from '../../runtime/retraining/run-record.ts'
 import { closedLoop, createClient, type LoadItem, type LoadResult, openLoop } from '../bench/load.ts'
@@ -109,8 +109,8 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
       profile: {
         alone: profile.alone.threads,
         besideTraining: profile.besideTraining.threads,
-        largestAlone: largestWithinBounds(profile.points, profile.bounds, false),
-        largestBesideTraining: largestWithinBounds(profile.points, profile.bounds, true),
+        largestAlone: largestWithinBounds(profile, profile.bounds, false),
+        largestBesideTraining: largestWithinBounds(profile, profile.bounds, true),
       },
       drift,
       clean: { before: cleanBefore, after: cleanAfter },

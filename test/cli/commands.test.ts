@@ -43,7 +43,11 @@ const wrongUse: [string, string[], RegExp][] = [
   ['a promotion without a version', ['models', '--promote', 'a.b'], /go together/],
   ['an action that is none', ['keys', 'print'], /expected make, list or revoke/],
   ['a key for nothing', ['keys', 'make'], /expected the name of a function/],
-  ['a ratio that is none', ['profile', '--latency-ratio', 'fast'], /--latency-ratio is "fast"/],
+  [
+    'a bound that is none',
+    ['profile', '--latency-bound', 'fast'],
+    /--latency-bound is "fast"; expected a multiple/,
+  ],
 ]
 for (const [name, args, message] of wrongUse) {
   test(`${name} is wrong use: exit code 2 and a message that names it`, async () => {

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { systemClock } from '../../runtime/core/clock.ts'
-import { openCheckpoint } from '../../runtime/profiling/checkpoint.ts'
+import { openCheckpoint, type Subject } from '../../runtime/profiling/checkpoint.ts'
 import { latencyPercentiles } from '../../runtime/profiling/latency.ts'
-import type { ProbeJob } from '../../runtime/profiling/probe-job.ts'
+import type { ProbeJob, ProbeResult } from '../../runtime/profiling/probe-job.ts'
 import {
   type Profile,
   type ProfileKey,
@@ -14,8 +14,9 @@ import {
   profileSchema,
   staleReason,
 } from '../../runtime/profiling/profile.ts'
-import { profileBox } from '../../runtime/profiling/profile-box.ts'
+import { type ProfileOptions, profileBox } from '../../runtime/profiling/profile-box.ts'
 import { profileTable } from '../../runtime/profiling/profile-table.ts'
+import type { SearchSpace } from '../../runtime/profiling/space.ts'
 import { findProfile, writeProfile } from '../../runtime/profiling/store.ts'
 
 const test = suite('profiling/profile')
@@ -57,132 +58,256 @@ test('a file name is made of the device and the workload, and stays one', () => 
   assert.not.match(profileFileName('../../etc', many), /\//)
 })
 
-/** A box of two cores on which training takes half of one. */
-function measureAs(jobs: ProbeJob[], steps: { count: number }) {
-  return async (job: ProbeJob, onMeasuring: () => void) => {
-    jobs.push(job)
-    onMeasuring()
-    steps.count += 4
-    const p95 = 10 * Math.max(1, job.threads / 2)
-    return {
-      requests: Math.min(2, job.threads) * 100,
-      failed: 0,
-      elapsedMs: 1000,
-      measuredMs: 1000,
-      stable: true,
-      latencyMs: { p50: p95, p95, p99: p95 },
-      peakMemoryBytes: job.threads * 2 ** 20,
-    }
+const space: SearchSpace = {
+  threads: [1, 2, 3, 4],
+  intraOpThreads: [1],
+  batch: [1],
+  trainerThreads: [1],
+  microBatch: [8, 16],
+}
+
+/** A box of two cores. `onMeasuring` is told how many steps training has made meanwhile. */
+function resultOf(job: ProbeJob): ProbeResult {
+  const p95 = 10 * Math.max(1, job.threads / 2)
+  return {
+    requests: Math.min(2, job.threads) * 100,
+    failed: 0,
+    elapsedMs: 1000,
+    measuredMs: 1000,
+    stable: true,
+    latencyMs: { p50: p95, p95, p99: p95 },
+    queueMs: { p50: 1, p95: 1, p99: 1 },
+    runMs: { p50: p95 - 1, p95: p95 - 1, p99: p95 - 1 },
+    cpuSeconds: 0.5,
+    peakMemoryBytes: job.threads * 2 ** 20,
   }
 }
 
-function profileFake(jobs: ProbeJob[] = [], onStop: () => void = () => {}): Promise<Profile> {
-  const steps = { count: 0 }
-  return profileBox({
+/** Everything that profileBox takes, of a box that trains at 4 steps a second whatever runs beside. */
+function fakeBox(changes: Partial<ProfileOptions> = {}) {
+  const jobs: ProbeJob[] = []
+  const trainers: string[] = []
+  let steps = 0
+  const options: ProfileOptions = {
     key,
     load: [],
-    bounds: { latencyRatio: 1.5, memoryBudgetBytes: 2 ** 30, maxThreads: 8, maxBatch: 1 },
+    goal: {
+      objective: 'throughput',
+      bounds: {
+        latency: { ratio: 1.5 },
+        percentile: 'p95',
+        memoryBudgetBytes: 2 ** 30,
+        maxEpochStretch: 9e9,
+      },
+    },
+    space,
+    mode: 'quick',
+    warmUpMs: 1,
     windowMs: 1,
     clock: systemClock,
-    measure: measureAs(jobs, steps),
-    startTraining: async () => ({
-      steps: () => steps.count,
-      stepsPerEpoch: 8,
-      residentBytes: () => 5 * 2 ** 20,
-      stop: async () => onStop(),
-    }),
-  })
+    trained: 'scene',
+    readDevice: async () => undefined,
+    async measure(job, onMeasuring) {
+      jobs.push(job)
+      onMeasuring()
+      steps += 4
+      return resultOf(job)
+    },
+    async startTraining({ threads, microBatch }) {
+      trainers.push(`start ${microBatch} on ${threads}`)
+      return {
+        steps: () => {
+          steps += 1e-9
+          return steps
+        },
+        stepsPerEpoch: 8,
+        residentBytes: () => 5 * 2 ** 20,
+        ended: () => undefined,
+        async stop() {
+          trainers.push('stop')
+        },
+      }
+    },
+    ...changes,
+  }
+  return { options, jobs, trainers }
 }
 
-test('a box is measured alone and beside training, and the profile holds every point', async () => {
-  const jobs: ProbeJob[] = []
-  let stopped = 0
-  const profile = await profileFake(jobs, () => {
-    stopped += 1
-  })
+const profileFake = (changes: Partial<ProfileOptions> = {}): Promise<Profile> =>
+  profileBox(fakeBox(changes).options)
+
+test('a box is measured alone and beside training, and the profile holds every figure of every point', async () => {
+  const { options, jobs, trainers } = fakeBox()
+  const profile = await profileBox(options)
   assert.equal(profileSchema.parse(JSON.parse(JSON.stringify(profile))), profile)
   assert.equal(
-    jobs.map(job => job.threads),
-    [1, 2, 3, 4, 1, 2, 3, 4],
+    jobs.slice(0, 3).map(job => job.threads),
+    [1, 2, 4],
   )
-  assert.is(stopped, 1)
+  assert.is(trainers[0], 'start 16 on 1')
+  assert.is(trainers.filter(what => what === 'stop').length, trainers.filter(what => what !== 'stop').length)
   assert.is(profile.alone.threads, 2)
+  assert.is(profile.alone.trainer, null)
+  assert.is(profile.besideTraining.trainer?.function, 'scene')
+  assert.is(profile.trainingAlone?.microBatch, 16)
   const beside = profile.points.filter(point => point.training)
-  assert.ok(beside.every(point => point.trainingStepsPerSecond === 4 && point.epochSeconds === 2))
-  assert.ok(beside.every(point => point.peakMemoryBytes === (point.threads + 5) * 2 ** 20))
+  assert.ok(beside.length > 0)
+  for (const point of beside) {
+    assert.is(Math.round(point.trainingStepsPerSecond ?? 0), 4)
+    assert.is(Math.round(point.epochSeconds ?? 0), 2)
+    assert.is(point.peakMemoryBytes, (point.threads + 5) * 2 ** 20)
+    assert.is(point.cpuSecondsPerInference, 0.5 / point.requests)
+  }
   assert.match(profileTable(profile), /beside training: 2 at once/)
+  assert.is(profile.search.measurements, profile.points.length)
+})
+
+test('where nothing can be trained the point beside training is that alone', async () => {
+  const profile = await profileFake({
+    trained: undefined,
+    space: { ...space, microBatch: [], trainerThreads: [] },
+  })
+  assert.not(profile.points.some(({ training }) => training))
+  assert.equal(profile.besideTraining, profile.alone)
 })
 
 test('the training loop is stopped when a measurement fails', async () => {
-  let running = 0
-  const failing = profileBox({
-    key,
-    load: [],
-    bounds: { latencyRatio: 2, memoryBudgetBytes: 2 ** 30, maxThreads: 1, maxBatch: 1 },
-    windowMs: 1,
-    clock: systemClock,
-    measure: async (job, onMeasuring) => {
-      if (running > 0) throw new Error('out of memory')
-      return measureAs([], { count: 0 })(job, onMeasuring)
-    },
-    startTraining: async () => {
-      running += 1
-      const stop = async () => {
-        running -= 1
-      }
-      return { steps: () => 0, stepsPerEpoch: 1, residentBytes: () => 0, stop }
-    },
-  })
-  const message = await failing.then(
-    () => 'it did not fail',
-    error => error.message,
+  const { options, trainers } = fakeBox()
+  const measure: ProfileOptions['measure'] = async (job, onMeasuring) => {
+    if (trainers.length > 0) throw new Error('the probe broke')
+    return options.measure(job, onMeasuring)
+  }
+  await profileBox({ ...options, measure }).then(
+    () => assert.unreachable(),
+    error => assert.is(error.message, 'the probe broke'),
   )
-  assert.is(message, 'out of memory')
-  assert.is(running, 0)
+  assert.equal(trainers, ['start 16 on 1', 'stop'])
 })
 
 test('a point that memory did not hold is a finding, and the search stays below it', async () => {
-  const steps = { count: 0 }
-  const measure = measureAs([], steps)
+  const { options } = fakeBox()
   const profile = await profileBox({
-    key,
-    load: [],
-    bounds: { latencyRatio: 9, memoryBudgetBytes: 2 ** 30, maxThreads: 8, maxBatch: 1 },
-    clock: systemClock,
-    measure: async (job, onMeasuring) => (job.threads > 1 ? undefined : measure(job, onMeasuring)),
-    startTraining: undefined,
+    ...options,
+    measure: (job, onMeasuring) =>
+      job.threads > 1 ? Promise.resolve(undefined) : options.measure(job, onMeasuring),
   })
-  assert.equal(
-    profile.points.map(({ threads, fits }) => [threads, fits]),
-    [
-      [1, true],
-      [2, false],
-    ],
-  )
+  const burst = profile.points.filter(({ fits }) => !fits)
+  assert.ok(burst.some(({ threads }) => threads === 2))
   assert.is(profile.alone.threads, 1)
-  assert.is(profile.alone.reason, 'at 2, memory ran out')
+  assert.match(profile.alone.reason, /2 at once: memory ran out/)
   assert.equal(profileSchema.parse(JSON.parse(JSON.stringify(profile))), profile)
   assert.match(profileTable(profile), /no memory/)
 })
 
+test('a trainer that memory did not hold is a finding too, and a smaller micro-batch is tried', async () => {
+  const { options } = fakeBox()
+  const profile = await profileBox({
+    ...options,
+    startTraining: async setting => (setting.microBatch > 8 ? undefined : options.startTraining(setting)),
+  })
+  const beside = profile.points.filter(({ training }) => training)
+  assert.ok(beside.some(({ fits, microBatch }) => !fits && microBatch === 16))
+  assert.is(profile.besideTraining.trainer?.microBatch, 8)
+  assert.is(profile.trainingAlone?.microBatch, 8)
+})
+
+test('a trainer that dies for memory during a point makes it one that does not fit', async () => {
+  const { options } = fakeBox()
+  let died = false
+  const profile = await profileBox({
+    ...options,
+    async startTraining(setting) {
+      const loop = await options.startTraining(setting)
+      const dies = setting.microBatch === 16
+      const ended = () => {
+        died ||= dies
+        return dies ? ('memory' as const) : undefined
+      }
+      return loop && { ...loop, ended }
+    },
+  })
+  assert.ok(died)
+  assert.ok(profile.points.some(({ fits, microBatch }) => !fits && microBatch === 16))
+  assert.is(profile.besideTraining.trainer?.microBatch, 8)
+})
+
+test('a time budget ends the profile, which says what it left out', async () => {
+  let now = 0
+  const clock = { now: () => 1e12, monotonic: () => now }
+  const { options } = fakeBox()
+  const profile = await profileBox({
+    ...{ ...options, clock, budgetMs: 3000 },
+    measure(job, onMeasuring) {
+      now += 1000
+      return options.measure(job, onMeasuring)
+    },
+  })
+  assert.is(profile.points.length, 3)
+  assert.match(
+    profile.search.leftOut.join(),
+    /part of the search: the time of 3 s was over; next would have been/,
+  )
+  assert.is(profile.alone.threads, 2)
+  assert.is(profile.besideTraining.threads, 1)
+  assert.match(profile.besideTraining.reason, /nothing was measured beside training: part of the search/)
+})
+
+test('a rate has the chosen points measured in an open loop too, which the search does not count', async () => {
+  const { options, jobs } = fakeBox({ rate: 40 })
+  const profile = await profileBox(options)
+  assert.is(jobs.filter(({ rate }) => rate === 40).length, 2)
+  const open = profile.points.filter(({ rate }) => rate === 40)
+  assert.equal(
+    open.map(({ threads, training }) => [threads, training]),
+    [
+      [profile.alone.threads, false],
+      [profile.besideTraining.threads, true],
+    ],
+  )
+})
+
+test('a device whose memory shrinks ends the search; what was chosen fits, and the reason is told', async () => {
+  let freeMiB = 1100
+  const { options } = fakeBox({ space: { ...space, threads: [1, 2, 3, 4, 5, 6, 7, 8] } })
+  const reads: number[] = []
+  const profile = await profileBox({
+    ...options,
+    async readDevice() {
+      reads.push(freeMiB)
+      const freeBytes = freeMiB * 2 ** 20
+      freeMiB = Math.max(0, freeMiB - 60)
+      return { source: 'nvidia-smi', totalBytes: 2 ** 31, freeBytes }
+    },
+  })
+  const budget = profile.bounds.deviceBudgetBytes ?? 0
+  assert.is(budget, Math.floor(1100 * 2 ** 20 * 0.9))
+  assert.ok(profile.points.length < 8)
+  const chosen = profile.points.find(
+    ({ threads, batch, training }) =>
+      threads === profile.alone.threads && batch === profile.alone.batch && !training,
+  )
+  assert.ok((chosen?.deviceMemoryBytes ?? Number.POSITIVE_INFINITY) <= budget)
+  const told = [profile.alone.reason, profile.besideTraining.reason, ...profile.search.leftOut].join()
+  assert.match(told, /of the device's memory/)
+})
+
 test('an interrupted profile goes on where it was, in the same bounds and within a day', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
-  const bounds = { latencyRatio: 1.5, memoryBudgetBytes: 2 ** 30, maxThreads: 8, maxBatch: 1 }
-  const subject = { key, functions: ['scene'], bounds, windowMs: 1 }
-  const measured: number[] = []
+  const { goal } = fakeBox().options
+  const subject: Subject = { key, workload: { scene: 1 }, goal, space, mode: 'quick', windowMs: 1 }
+  const measured: string[] = []
   const attempt = async (most: number) => {
     const checkpoint = await openCheckpoint(folder, subject)
-    const steps = { count: 0 }
-    const measure = measureAs([], steps)
+    const { options } = fakeBox()
     let left = most
     await profileBox({
-      ...{ key, load: [], bounds, clock: systemClock, startTraining: undefined },
+      ...options,
       known: checkpoint.known,
       measure: async (job, onMeasuring) => {
         if (left === 0) throw new Error('interrupted')
         left -= 1
-        measured.push(job.threads)
-        return measure(job, onMeasuring)
+        measured.push(`${job.threads}/${job.batch}`)
+        return options.measure(job, onMeasuring)
       },
       onPoint: (_, all) => checkpoint.save(all),
     })
@@ -194,8 +319,8 @@ test('an interrupted profile goes on where it was, in the same bounds and within
     assert.is((await openCheckpoint(folder, subject)).known?.points.length, 2)
     assert.is((await openCheckpoint(folder, { ...subject, windowMs: 2 })).known, undefined)
     assert.is((await openCheckpoint(folder, subject, () => Date.now() + day)).known, undefined)
-    await attempt(9)
-    assert.equal(measured, [1, 2, 3, 4])
+    await attempt(99)
+    assert.equal(measured.slice(0, 3), ['1/1', '2/1', '4/1'], 'none is measured twice')
     assert.is((await openCheckpoint(folder, subject)).known, undefined)
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -209,23 +334,23 @@ test('the newest profile that fits is in force, and unfit files are named', asyn
     const profile = await profileFake()
     const file = await writeProfile(folder, profile)
     await writeFile(join(folder, 'broken.json'), '{"version": 1')
-    await writeFile(
-      join(folder, 'older.json'),
-      JSON.stringify({
-        ...profile,
-        createdAt: '2020-01-01T00:00:00.000Z',
-        alone: { ...profile.alone, threads: 7 },
-      }),
-    )
+    await writeFile(join(folder, 'former.json'), JSON.stringify({ ...profile, version: 1 }))
+    const older = {
+      ...profile,
+      createdAt: '2020-01-01T00:00:00.000Z',
+      alone: { ...profile.alone, threads: 7 },
+    }
+    await writeFile(join(folder, 'older.json'), JSON.stringify(older))
     const found = await findProfile(folder, key)
     assert.is(found.file, file)
     assert.is(found.points.alone.threads, 2)
+    assert.equal(found.points.besideTraining.trainer, profile.besideTraining.trainer)
     const unfit = await findProfile(folder, { ...key, onnxruntime: '2.0.0' })
     assert.is(unfit.profile, undefined)
     assert.match(unfit.reason, /broken.json is not a profile/)
+    assert.match(unfit.reason, /former.json has version 1, this corun reads 2: measure again/)
     assert.match(unfit.reason, /onnxruntime "1.30.0", here it is "2.0.0"/)
-    assert.is(profileSchema.parse(JSON.parse(await readFile(file, 'utf8'))).version, 1)
-    assert.match(await readFile(file.replace('.json', '.md'), 'utf8'), /alone: 2 at once/)
+    assert.match(await readFile(file.replace('.json', '.html'), 'utf8'), /alone: 2 at once/)
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

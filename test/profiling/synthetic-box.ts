@@ -1,6 +1,7 @@
 /** Boxes that exist on paper alone: what each point would show, by a few lines of queueing, with noise where asked. */
-import type { Bounds, MeasuredPoint, TrainingAlone } from '../../runtime/profiling/profile.ts'
+
 import type { Goal } from '../../runtime/profiling/objective.ts'
+import type { Bounds, MeasuredPoint, TrainingAlone } from '../../runtime/profiling/profile.ts'
 import type { SearchPoint, SearchSpace } from '../../runtime/profiling/space.ts'
 
 export interface SyntheticBox {
@@ -63,7 +64,10 @@ export function measureOn(box: SyntheticBox, space: SearchSpace, random: () => n
     const memory = box.mebibytes
     const percentiles = { p50: noisyLatency * 0.9, p95: noisyLatency, p99: noisyLatency * 1.2 }
     const steps =
-      stepsAlone * efficiency * share * ((0.4 + 0.6 * (trainerThreads ?? 1)) / (0.4 + 0.6 * Math.min(4, box.cores)))
+      stepsAlone *
+      efficiency *
+      share *
+      ((0.4 + 0.6 * (trainerThreads ?? 1)) / (0.4 + 0.6 * Math.min(4, box.cores)))
     return {
       ...{ threads, intraOpThreads, batch, training, trainerThreads, microBatch },
       rate: null,
@@ -77,7 +81,8 @@ export function measureOn(box: SyntheticBox, space: SearchSpace, random: () => n
       runMs: percentiles,
       cpuSecondsPerInference: runMs / 1000,
       peakMemoryBytes:
-        mib * (memory.process + threads * (memory.thread + memory.row * batch) + (training ? memory.trainer : 0)),
+        mib *
+        (memory.process + threads * (memory.thread + memory.row * batch) + (training ? memory.trainer : 0)),
       deviceMemoryBytes: null,
       trainingStepsPerSecond: training ? noisy(steps) : null,
       epochSeconds: training ? stepsPerEpoch / steps : null,

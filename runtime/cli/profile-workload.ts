@@ -1,0 +1,135 @@
+/** What `corun profile` measures: the functions that are here under load, and the training beside which they run. */
+import { mkdir, writeFile } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+import { type Config, type Provider, safeOperatingPoints } from '../core/config.ts'
+import type { DeployedRetraining } from '../core/deployment.ts'
+import { CorunError } from '../core/errors.ts'
+import { createLogger } from '../observe/log.ts'
+import { loadPictures } from '../profiling/load-pictures.ts'
+import type { ProbeJob } from '../profiling/probe-job.ts'
+import type { ProfileKey } from '../profiling/profile.ts'
+import { startTrainingLoop, type TrainerSetting, type TrainingLoop } from '../profiling/training-loop.ts'
+import { prepareLoopJob } from '../retraining/prepare-job.ts'
+import { lowPriorityLauncher, openSystem, type System, trainerThreads } from './system.ts'
+
+export interface Workload {
+  provider: Provider
+  key: ProfileKey
+  load: ProbeJob['load']
+  /** Undefined where nothing can be trained. */
+  training: { function: string; batchSize: number } | undefined
+  startTraining(setting: TrainerSetting): Promise<TrainingLoop | undefined>
+}
+
+/**
+ * Deploys the functions once to learn what there is to measure; the probes load them for themselves. `mix`: shares of
+ * those under load; undefined: as `observed` has them, else equal ones.
+ */
+export async function prepareWorkload(
+  config: Config,
+  scratch: string,
+  mix: ReadonlyMap<string, number> | undefined,
+  observed: ReadonlyMap<string, number> = new Map(),
+): Promise<Workload> {
+  const system = await openSystem({ ...config, data: join(scratch, 'data') }, createLogger('warn'))
+  try {
+    await system.start()
+    const found = await loadOf(system, scratch)
+    if (found.length === 0) {
+      throw new CorunError(
+        'probe-failed',
+        `no function in ${config.functions} takes pictures and has a model`,
+      )
+    }
+    const names = found.map(({ deployment }) => deployment.function)
+    const shares = sharesOf(names, mix, observed)
+    const load = found.flatMap(item => {
+      const share = shares.get(item.deployment.function)
+      return share === undefined ? [] : [{ ...item, share }]
+    })
+    return {
+      provider: system.provider,
+      key: system.profileKey(),
+      load,
+      ...(await trainingOf(system, scratch)),
+    }
+  } finally {
+    await system.close()
+  }
+}
+
+/**
+ * Shares that sum up to 1. Traffic that was observed leaves nobody out: a function that was not asked yet counts as one
+ * request. Throws `invalid-config` for a function in `mix` that cannot be measured.
+ */
+export function sharesOf(
+  names: readonly string[],
+  mix: ReadonlyMap<string, number> | undefined,
+  observed: ReadonlyMap<string, number>,
+): Map<string, number> {
+  for (const name of mix?.keys() ?? []) {
+    if (names.includes(name)) continue
+    throw new CorunError(
+      'invalid-config',
+      `--mix names "${name}"; expected functions that take pictures and have a model: ${names.join(', ')}`,
+    )
+  }
+  const known = names.some(name => (observed.get(name) ?? 0) > 0)
+  const weights = mix ?? new Map(names.map(name => [name, known ? Math.max(1, observed.get(name) ?? 0) : 1]))
+  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0)
+  return new Map([...weights].map(([name, weight]) => [name, weight / total]))
+}
+
+/** Functions that take pictures and run a model: those whose concurrency is in question. */
+async function loadOf(
+  { registry }: System,
+  scratch: string,
+): Promise<Omit<ProbeJob['load'][number], 'share'>[]> {
+  const load: Omit<ProbeJob['load'][number], 'share'>[] = []
+  for (const { deployment, retraining } of registry.list()) {
+    if (deployment?.description.input.kind !== 'image' || Object.keys(deployment.models).length === 0)
+      continue
+    const bodies = await loadPictures(referenceFolder(retraining), scratch)
+    load.push({ deployment, contentType: 'image/jpeg', bodies })
+  }
+  return load
+}
+
+function referenceFolder(retraining: DeployedRetraining | undefined): string | undefined {
+  const reference = retraining?.description.reference
+  if (retraining === undefined || reference === undefined) return undefined
+  return isAbsolute(reference) ? reference : join(retraining.folder, reference)
+}
+
+/** The first function with a retraining and pictures to train on is the load beside which is measured. */
+async function trainingOf(
+  system: System,
+  scratch: string,
+): Promise<Pick<Workload, 'training' | 'startTraining'>> {
+  const folder = join(scratch, 'loop')
+  await mkdir(folder, { recursive: true })
+  const settings = {
+    candidateFile: join(folder, 'candidate.onnx'),
+    provider: system.provider,
+    threads: trainerThreads(safeOperatingPoints()),
+  }
+  for (const { name, deployment, retraining } of system.registry.list()) {
+    if (deployment === undefined || retraining === undefined) continue
+    const job = await prepareLoopJob({ name, deployment, retraining }, system.samples, settings)
+    if (job === undefined) continue
+    return {
+      training: { function: name, batchSize: retraining.description.batchSize },
+      async startTraining(setting) {
+        const jobFile = join(folder, 'job.json')
+        await writeFile(jobFile, JSON.stringify({ ...job, ...setting }))
+        return startTrainingLoop(lowPriorityLauncher(), jobFile, () => performance.now())
+      },
+    }
+  }
+  return {
+    training: undefined,
+    startTraining: async () => {
+      throw new CorunError('probe-failed', 'no function has a retraining and pictures to train on')
+    },
+  }
+}
