@@ -62,6 +62,8 @@ for (const { path, contents } of files) {
 const wanted = new Set(files.map(({ path }) => relative(`${root}dist`, path)))
 for (const entry of await readdir(`${root}dist`, { recursive: true, withFileTypes: true })) {
   const path = join(entry.parentPath, entry.name)
+  // Declarations are build-types.mjs's.
+  if (/^\.?types/.test(relative(`${root}dist`, path))) continue
   if (entry.isFile() && !wanted.has(relative(`${root}dist`, path))) await rm(path, { force: true })
 }
 if (existsSync(`${root}dist/main.js`)) await chmod(`${root}dist/main.js`, 0o755)

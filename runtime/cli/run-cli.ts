@@ -8,6 +8,7 @@ const commands: Record<string, () => Promise<CommandDef>> = {
   serve: async () => (await import('./serve.ts')).default,
   profile: async () => (await import('./profile.ts')).default,
   retrain: async () => (await import('./retrain.ts')).default,
+  new: async () => (await import('./new.ts')).default,
   functions: async () => (await import('./functions.ts')).default,
   import: async () => (await import('./import.ts')).default,
   models: async () => (await import('./models.ts')).default,

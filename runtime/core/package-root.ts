@@ -14,8 +14,19 @@ function findPackageRoot(): string {
   return folder
 }
 
+/** The folder itself, the one above, and so on to the root. */
+export function foldersUpFrom(folder: string): string[] {
+  const parent = dirname(folder)
+  return parent === folder ? [folder] : [folder, ...foldersUpFrom(parent)]
+}
+
 /** Absolute path of the folder that holds Corun's package.json, both from source and built. */
 export const packageRoot = findPackageRoot()
+
+/** Where Corun's own packages may be installed: in its own folder, or beside it in one of those above. */
+export const ownPackageFolders: readonly string[] = foldersUpFrom(packageRoot).map(folder =>
+  join(folder, 'node_modules'),
+)
 
 export const packageVersion: string = JSON.parse(
   readFileSync(join(packageRoot, 'package.json'), 'utf8'),

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type BuildFailure, build, type OutputFile } from 'esbuild'
 import { CorunError } from '../core/errors.ts'
-import { packageRoot } from '../core/package-root.ts'
+import { ownPackageFolders } from '../core/package-root.ts'
 import { makeFolder, writeDurably } from '../state/durable-file.ts'
 import { ownPlace, packageResolution } from './resolve-packages.ts'
 
@@ -41,7 +41,7 @@ export async function buildModule(file: string, folder: string, stem: string): P
     define: ownPlace,
     loader: { '.wasm': 'binary', '.txt': 'text' },
     // Functions may use zod and corun wherever their folder lies; their own node_modules come first.
-    nodePaths: [join(packageRoot, 'node_modules')],
+    nodePaths: [...ownPackageFolders],
     plugins: [packageResolution(home)],
     logLevel: 'silent',
   }).catch((failure: BuildFailure) => {

@@ -1,12 +1,12 @@
 /** From the models that a definition names to files that exist, with their labels. */
 import { statSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { dirname, isAbsolute, join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import type { FunctionDescription } from '../core/definition-schema.ts'
 import type { DeployedModel } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
-import { packageRoot } from '../core/package-root.ts'
+import { foldersUpFrom, ownPackageFolders } from '../core/package-root.ts'
 import { inspectModel } from '../onnx/index.ts'
 import { modelContent } from './model-content.ts'
 
@@ -83,17 +83,14 @@ function modelFile(what: string, path: string, folder: string, onFile: (path: st
   const candidates =
     inPackage === undefined
       ? [isAbsolute(path) ? path : join(folder, path)]
-      : [...ancestors(folder), packageRoot].map(start => join(start, 'node_modules', inPackage))
+      : [...foldersUpFrom(folder).map(start => join(start, 'node_modules')), ...ownPackageFolders].map(
+          start => join(start, inPackage),
+        )
   const found = candidates.find(path => statSync(path, { throwIfNoEntry: false })?.isFile())
   for (const file of inPackage === undefined ? candidates : [found]) if (file !== undefined) onFile(file)
   if (found !== undefined) return found
   const places = inPackage === undefined ? candidates.join(', ') : `no node_modules above ${folder} has it`
   throw new CorunError('model-not-found', `${what}: "${path}" was not found (${places})`)
-}
-
-function ancestors(folder: string): string[] {
-  const parent = dirname(folder)
-  return parent === folder ? [folder] : [folder, ...ancestors(parent)]
 }
 
 const labelsSchema = z.array(z.string()).min(1)
