@@ -62,11 +62,15 @@ export async function modelContent(
     headBytes === undefined ? network : writeGraph(joinGraphs(readGraph(network), readGraph(headBytes)))
   await makeFolder(folder)
   for (const name of await readdir(folder)) {
-    if (name.startsWith(`${id}-`)) await rm(join(folder, name), { force: true })
+    // `net` and `net-two` may both be models of a function.
+    if (name.startsWith(`${id}-`) && hashPattern.test(name.slice(id.length)))
+      await rm(join(folder, name), { force: true })
   }
   await writeDurably(kept, model)
   return kept
 }
+
+const hashPattern = /^-[0-9a-f]{16}\.onnx$/
 
 /** The path of an ONNX model that holds its weights, else its bytes with the weights of its other files inside. */
 async function wholeModel(path: string, onFile: (path: string) => void): Promise<string | Uint8Array> {
