@@ -1,4 +1,4 @@
-/** `corun models`: versions and lineage; `--rollback ID` and `--promote ID --to VERSION` by hand. */
+/** `corun models`: versions and lineage; `--rollback ID`, `--promote ID --to VERSION` and pins by hand. */
 import type { Config } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
 import type { ModelView } from '../models/model-view.ts'
@@ -11,22 +11,36 @@ import { openSystem } from './system.ts'
 interface Wish {
   rollback?: string | undefined
   promote?: string | undefined
+  pin?: string | undefined
+  unpin?: string | undefined
   to?: string | undefined
+  why?: string | undefined
 }
 
 export default command({
   name: 'models',
-  description: 'List model versions and which one serves; roll back or promote by hand',
+  description: 'List model versions and which one serves; roll back, promote or pin by hand',
   args: {
     rollback: { type: 'string', description: 'Model to take back to the version before', valueHint: 'id' },
     promote: { type: 'string', description: 'Model to switch to the version of --to', valueHint: 'id' },
+    pin: { type: 'string', description: 'Model whose version of --to is kept for good', valueHint: 'id' },
+    unpin: { type: 'string', description: 'Model whose version of --to need not be kept', valueHint: 'id' },
     to: { type: 'string', description: 'SHA-256 of a version', valueHint: 'version' },
+    why: { type: 'string', description: 'The reason, for the history', valueHint: 'text' },
   },
   async run({ config, json, args }) {
     const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
-    const wish = { rollback: text(args.rollback), promote: text(args.promote), to: text(args.to) }
-    if ((wish.promote === undefined) !== (wish.to === undefined)) {
-      throw new CorunError('invalid-config', '--promote ID and --to VERSION go together')
+    const wish: Wish = {
+      rollback: text(args.rollback),
+      promote: text(args.promote),
+      pin: text(args.pin),
+      unpin: text(args.unpin),
+      to: text(args.to),
+      why: text(args.why),
+    }
+    const ofVersion = wish.promote ?? wish.pin ?? wish.unpin
+    if ((ofVersion === undefined) !== (wish.to === undefined)) {
+      throw new CorunError('invalid-config', '--promote, --pin or --unpin ID and --to VERSION go together')
     }
     const models = await withServerOr(
       config,
@@ -38,10 +52,13 @@ export default command({
   },
 })
 
-async function online(client: ServerClient, { rollback, promote, to }: Wish): Promise<ModelView[]> {
+async function online(client: ServerClient, wish: Wish): Promise<ModelView[]> {
+  const { rollback, promote, pin, unpin, to, why } = wish
   const path = (id: string) => `/api/models/${encodeURIComponent(id)}`
-  if (rollback !== undefined) await client.post(`${path(rollback)}/rollback`)
-  if (promote !== undefined) await client.post(`${path(promote)}/promote`, { version: to })
+  if (rollback !== undefined) await client.post(`${path(rollback)}/rollback`, { why })
+  if (promote !== undefined) await client.post(`${path(promote)}/promote`, { version: to, why })
+  if (pin !== undefined) await client.post(`${path(pin)}/pin`, { version: to, why })
+  if (unpin !== undefined) await client.post(`${path(unpin)}/pin`, { version: to, pinned: false, why })
   return (await client.get<{ models: ModelView[] }>('/api/models')).models
 }
 
@@ -56,16 +73,20 @@ async function offline(config: Config, wish: Wish): Promise<ModelView[]> {
   }
 }
 
-async function apply(models: ModelControl, { rollback, promote, to }: Wish): Promise<void> {
-  if (rollback !== undefined) await models.rollback(rollback)
-  if (promote !== undefined && to !== undefined) await models.promote(promote, to)
+async function apply(models: ModelControl, wish: Wish): Promise<void> {
+  const { rollback, promote, pin, unpin, to = '', why } = wish
+  const reason = why === undefined ? {} : { why }
+  if (rollback !== undefined) await models.rollback(rollback, reason)
+  if (promote !== undefined) await models.promote(promote, to, reason)
+  if (pin !== undefined) await models.pin(pin, to, true, reason)
+  if (unpin !== undefined) await models.pin(unpin, to, false, reason)
 }
 
 function describe({ id, versions }: ModelView): string {
-  const lines = versions.map(({ sha256, state, source, createdAt, metrics }) => {
+  const lines = versions.map(({ sha256, state, source, createdAt, metrics, pinned, kept }) => {
     const accuracy = metrics?.heldOut.accuracy
     const shown = typeof accuracy === 'number' ? `held-out ${(accuracy * 100).toFixed(1)} %` : ''
-    return `  ${sha256}  ${state.padEnd(9)} ${source.padEnd(10)} ${createdAt}  ${shown}\n`
+    return `  ${sha256}  ${state.padEnd(9)} ${source.padEnd(10)} ${createdAt}  ${[shown, pinned ? 'pinned' : '', kept ? '' : 'file removed'].filter(Boolean).join(', ')}\n`
   })
   return `${id}\n${lines.join('')}`
 }

@@ -92,7 +92,8 @@ interface Wiring {
 async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<System> {
   const { provider, reason } = await selectProvider(config.provider, providerMemory(config))
   log.info({ provider, reason }, 'execution provider')
-  const store = await openModelStore({ dataDir: config.data, log })
+  const { data: dataDir, keepVersions } = config
+  const store = await openModelStore({ dataDir, keepVersions, log })
   // Which models there are is known only after the functions have been loaded, in threads: their number comes from
   // the profile of this device, and whether that profile fits the models is checked in start().
   let inForce = await findProfile(config.profiles, presentKey(provider, {}))

@@ -66,6 +66,8 @@ export const configSchema = z.object({
   threadMemory: bytes(2 ** 20).optional(),
   /** Deployments that a thread loads before it is replaced. */
   threadReloads: z.coerce.number().int().min(1).default(200),
+  /** Versions of a model that served before whose files stay, beside the last one and the pinned. */
+  keepVersions: z.coerce.number().int().min(0).default(5),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 export type Config = z.output<typeof configSchema>
@@ -134,6 +136,11 @@ export const configOptions: readonly ConfigOption[] = [
     'threadReloads',
     '200',
     'Reloads after which a thread is replaced, since imported modules are never freed',
+  ),
+  option(
+    'keepVersions',
+    '5',
+    'Earlier versions of a model that are kept, beside the last one and pinned ones',
   ),
   option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
 ]

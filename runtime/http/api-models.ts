@@ -1,13 +1,16 @@
-/** `/api/models`: versions and lineage; promotion and rollback by hand. */
+/** `/api/models`: versions and lineage; promotion, rollback and pins by hand, each with its reason. */
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 
-const promotion = z.strictObject({
-  version: z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal'),
-})
+const version = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal')
+/** For the history. */
+const why = z.string().min(1).max(1000).optional()
+const promotion = z.strictObject({ version, why })
+const rollback = z.strictObject({ why }).default({})
+const pin = z.strictObject({ version, why, pinned: z.boolean().default(true) })
 
 export function apiModels({ models, drift }: HttpContext): Hono<HttpEnv> {
   return new Hono<HttpEnv>()
@@ -17,11 +20,36 @@ export function apiModels({ models, drift }: HttpContext): Hono<HttpEnv> {
       return c.json({ ...models.get(id), drift: drift.get(id) ?? null })
     })
     .post('/:id/promote', async c => {
-      const body = promotion.safeParse(await c.req.json().catch(() => undefined))
-      if (!body.success) {
-        throw new CorunError('invalid-input', `${issuesText(body.error)}; expected { "version": "<sha256>" }`)
-      }
-      return c.json(await models.promote(c.req.param('id'), body.data.version))
+      const body = parse(promotion, await c.req.text(), '{ "version": "<sha256>", "why"?: "<text>" }')
+      return c.json(await models.promote(c.req.param('id'), body.version, reasonOf(body)))
     })
-    .post('/:id/rollback', async c => c.json(await models.rollback(c.req.param('id'))))
+    .post('/:id/rollback', async c => {
+      const body = parse(rollback, await c.req.text(), 'nothing, or { "why": "<text>" }')
+      return c.json(await models.rollback(c.req.param('id'), reasonOf(body)))
+    })
+    .post('/:id/pin', async c => {
+      const body = parse(
+        pin,
+        await c.req.text(),
+        '{ "version": "<sha256>", "pinned"?: true, "why"?: "<text>" }',
+      )
+      return c.json(await models.pin(c.req.param('id'), body.version, body.pinned, reasonOf(body)))
+    })
+}
+
+const reasonOf = ({ why }: { why?: string | undefined }) => (why === undefined ? {} : { why })
+
+function parse<Schema extends z.ZodType>(schema: Schema, text: string, expected: string): z.output<Schema> {
+  const body = schema.safeParse(text === '' ? undefined : jsonOf(text))
+  if (body.success) return body.data
+  throw new CorunError('invalid-input', `${issuesText(body.error)}; expected ${expected}`)
+}
+
+/** What is no JSON fits no schema. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
 }

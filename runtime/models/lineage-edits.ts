@@ -1,5 +1,12 @@
 /** The changes that a model's record can go through. They edit a draft; writing it down is model-store.ts's work. */
-import { type HistoryEntry, type ModelRecord, type StoredVersion, versionState } from './lineage.ts'
+import {
+  type HistoryEntry,
+  isSwitch,
+  type ModelRecord,
+  rollbackTarget,
+  type StoredVersion,
+  versionState,
+} from './lineage.ts'
 
 type Models = Record<string, ModelRecord>
 type Reason = Pick<HistoryEntry, 'at' | 'action' | 'by' | 'why'>
@@ -17,6 +24,7 @@ export function adoptBase(
     createdAt: at,
     standing: 'served',
     kept: true,
+    pinned: false,
   }
   const record = Object.hasOwn(models, id) ? models[id] : undefined
   if (record !== undefined) {
@@ -60,19 +68,35 @@ export function reject(version: StoredVersion, why: string): void {
   version.why = why
 }
 
-/** Marks whose files may go: all but those of current, base, candidates and the newest `retired`. Bounds the lists. */
-export function retire(record: ModelRecord, { retired = 5, lines = 100 } = {}): void {
+/** A decision about a version that does not make it current. */
+export function remark(record: ModelRecord, to: string, reason: Reason): void {
+  record.history.push({ ...reason, from: record.current, to })
+}
+
+/**
+ * Marks whose files may go: all but those of current, base, candidates, the pinned, the one to roll back to, and the newest
+ * `retired`. Bounds the lists.
+ */
+export function retire(
+  record: ModelRecord,
+  { retired, lines = 100 }: { retired: number; lines?: number },
+): void {
   const served = record.versions.filter(
     version => version.kept && versionState(record, version) === 'retired',
   )
-  const newest = new Set(served.slice(-retired))
+  const newest = new Set(retired > 0 ? served.slice(-retired) : [])
+  const previous = rollbackTarget(record)
   for (const version of record.versions) {
     const state = versionState(record, version)
-    const wanted = state === 'current' || state === 'candidate' || newest.has(version)
-    version.kept &&= wanted || version.sha256 === record.base
+    const wanted = state === 'current' || state === 'candidate' || newest.has(version) || version.pinned
+    version.kept &&= wanted || version.sha256 === record.base || version.sha256 === previous
   }
   const excess = Math.max(0, record.versions.length - lines)
   const dropped = new Set(record.versions.filter(version => !version.kept).slice(0, excess))
   record.versions = record.versions.filter(version => !dropped.has(version))
-  record.history = record.history.slice(-lines)
+  // Decisions about other versions, however many, do not crowd out the way back.
+  const recent = new Set(
+    [true, false].flatMap(kind => record.history.filter(entry => isSwitch(entry) === kind).slice(-lines)),
+  )
+  record.history = record.history.filter(entry => recent.has(entry))
 }

@@ -27,12 +27,15 @@ const versionSchema = z.object({
   why: z.string().optional(),
   /** Whether the file is in the store: rejected and long retired versions keep their line, not their file. */
   kept: z.boolean(),
+  /** By the operator: its file stays, however long ago it served. */
+  pinned: z.boolean().default(false),
 })
 export type StoredVersion = z.output<typeof versionSchema>
 
 const historySchema = z.object({
   at: z.string(),
-  action: z.enum(['adopted', 'promoted', 'rolled-back', 'recovered']),
+  action: z.enum(['adopted', 'promoted', 'rolled-back', 'recovered', 'rejected', 'pinned', 'unpinned']),
+  /** The version that was current. */
   from: sha256Schema.nullable(),
   to: sha256Schema,
   by: z.string(),
@@ -64,14 +67,19 @@ export function versionState(record: ModelRecord, version: StoredVersion): Versi
   return version.standing === 'served' ? 'retired' : version.standing
 }
 
+/** Whether it made another version current; the rest of the history is decisions about those that are not. */
+export const isSwitch = ({ action }: HistoryEntry): boolean =>
+  action !== 'rejected' && action !== 'pinned' && action !== 'unpinned'
+
 /**
  * The version that was current before the present one came by promotion, or undefined. Rolling back twice goes
  * back two versions, not forth again; a new base file of the function begins a new line.
  */
 export function rollbackTarget(record: ModelRecord): string | undefined {
   // A long history has lost its beginning: what its first entry came from is known all the same.
-  let line = record.history.slice(0, 1).flatMap(({ from }) => from ?? [])
-  for (const { action, to } of record.history) {
+  const switched = record.history.filter(isSwitch)
+  let line = switched.slice(0, 1).flatMap(({ from }) => from ?? [])
+  for (const { action, to } of switched) {
     if (action === 'adopted') line = [to]
     else if (action === 'promoted') line.push(to)
     else line = line.includes(to) ? line.slice(0, line.indexOf(to) + 1) : [to]

@@ -18,7 +18,7 @@ import {
   type StoredVersion,
   type VersionMetrics,
 } from './lineage.ts'
-import { addVersion, adoptBase, makeCurrent, recoverFrom, reject, retire } from './lineage-edits.ts'
+import { addVersion, adoptBase, makeCurrent, recoverFrom, reject, remark, retire } from './lineage-edits.ts'
 import { openModelFiles } from './model-files.ts'
 import { type ModelView, modelView } from './model-view.ts'
 
@@ -55,7 +55,9 @@ export interface ModelStore {
   /** `content` is the model's bytes or the path of a file, which stays. */
   addCandidate(id: string, content: Uint8Array | string, origin: CandidateOrigin): Promise<ModelFile>
   /** Keeps the line of a candidate and removes its file. */
-  rejectCandidate(id: string, sha256: string, why: string): Promise<void>
+  rejectCandidate(id: string, sha256: string, reason: SwitchReason): Promise<void>
+  /** Keeps the file of a version for good, or no longer. Throws `unknown-version`. */
+  pin(id: string, sha256: string, pinned: boolean, reason: SwitchReason): Promise<void>
   /** The commit point: after it `sha256` is current, whatever is killed. Throws `unknown-version`. */
   commitPromotion(id: string, sha256: string, reason: SwitchReason): Promise<void>
   /** The same for going back to the rollback target, which it answers. Throws `nothing-to-roll-back`. */
@@ -72,6 +74,8 @@ export interface ModelStore {
 export interface ModelStoreOptions {
   dataDir: string
   log: Logger
+  /** Versions that served before whose files stay, beside the one to roll back to, pinned ones and the base. Default 5. */
+  keepVersions?: number
   clock?: Clock
 }
 
@@ -79,6 +83,7 @@ export interface ModelStoreOptions {
 export async function openModelStore({
   dataDir,
   log,
+  keepVersions = 5,
   clock = systemClock,
 }: ModelStoreOptions): Promise<ModelStore> {
   const files = await openModelFiles(join(dataDir, 'models'))
@@ -97,7 +102,7 @@ export async function openModelStore({
   const change = async (edit: (models: Record<string, ModelRecord>) => void): Promise<void> => {
     await state.update(({ models }) => {
       edit(models)
-      for (const record of Object.values(models)) retire(record)
+      for (const record of Object.values(models)) retire(record, { retired: keepVersions })
     })
     const versions = Object.values(state.data.models).flatMap(record => record.versions)
     const wanted = new Set(versions.filter(({ kept }) => kept).map(({ sha256 }) => sha256))
@@ -151,12 +156,32 @@ export async function openModelStore({
         const sha256 = await files.put(await bytesOf(content))
         const made = { sha256, source: 'retraining', createdAt: now(), standing: 'candidate' } as const
         await editRecord(id, record =>
-          addVersion(record, { ...made, ...origin, ...(own ? { labels: [...labels] } : {}), kept: true }),
+          addVersion(record, {
+            ...made,
+            ...origin,
+            ...(own ? { labels: [...labels] } : {}),
+            kept: true,
+            pinned: false,
+          }),
         )
         return fileOf(id, sha256)
       }),
-    rejectCandidate: (id, sha256, why) =>
-      oneAtATime(() => editRecord(id, record => reject(versionOf(record, id, sha256), why))),
+    rejectCandidate: (id, sha256, reason) =>
+      oneAtATime(() =>
+        editRecord(id, record => {
+          reject(versionOf(record, id, sha256), reason.why)
+          remark(record, sha256, { at: now(), action: 'rejected', ...reason })
+        }),
+      ),
+    pin: (id, sha256, pinned, reason) =>
+      oneAtATime(() =>
+        editRecord(id, record => {
+          const version = versionOf(record, id, sha256)
+          if (version.pinned === pinned) return
+          version.pinned = pinned
+          remark(record, sha256, { at: now(), action: pinned ? 'pinned' : 'unpinned', ...reason })
+        }),
+      ),
     commitPromotion: (id, sha256, reason) =>
       oneAtATime(async () => {
         versionOf(stored(id), id, sha256)

@@ -1,5 +1,5 @@
-/** Promotion and rollback by the operator: the same switch as after a run, without the judging. */
-import type { ModelStore } from '../models/model-store.ts'
+/** Promotion, rollback and pins by the operator: the same switch as after a run, without the judging. */
+import type { ModelStore, SwitchReason } from '../models/model-store.ts'
 import type { ModelView } from '../models/model-view.ts'
 import type { RetrainingRegistry } from './registry.ts'
 
@@ -8,12 +8,14 @@ export interface ModelControl {
   /** Throws `unknown-model`. */
   get(id: string): ModelView
   /** Throws `unknown-version`. */
-  promote(id: string, sha256: string): Promise<ModelView>
+  promote(id: string, sha256: string, reason?: Partial<SwitchReason>): Promise<ModelView>
   /** Throws `nothing-to-roll-back`. */
-  rollback(id: string): Promise<ModelView>
+  rollback(id: string, reason?: Partial<SwitchReason>): Promise<ModelView>
+  /** Keeps a version for good, or no longer. Throws `unknown-version`. */
+  pin(id: string, sha256: string, pinned: boolean, reason?: Partial<SwitchReason>): Promise<ModelView>
 }
 
-const byHand = { by: 'operator', why: 'by hand' }
+const byHand: SwitchReason = { by: 'operator', why: 'by hand' }
 
 export function createModelControl(
   models: ModelStore,
@@ -22,16 +24,22 @@ export function createModelControl(
   return {
     list: () => models.list(),
     get: id => models.get(id),
-    async promote(id, sha256) {
+    async promote(id, sha256, reason) {
       const version = models.version(id, sha256)
-      await registry.switchModel(id, version, () => models.commitPromotion(id, sha256, byHand))
+      await registry.switchModel(id, version, () =>
+        models.commitPromotion(id, sha256, { ...byHand, ...reason }),
+      )
       return models.get(id)
     },
-    async rollback(id) {
+    async rollback(id, reason) {
       const target = models.rollbackTarget(id)
       await registry.switchModel(id, target, async () => {
-        await models.commitRollback(id, byHand)
+        await models.commitRollback(id, { ...byHand, ...reason })
       })
+      return models.get(id)
+    },
+    async pin(id, sha256, pinned, reason) {
+      await models.pin(id, sha256, pinned, { ...byHand, ...reason })
       return models.get(id)
     },
   }

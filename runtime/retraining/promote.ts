@@ -38,7 +38,7 @@ export async function judgeAndSwitch(
   }
   const why = decision.reasons.join('; ')
   if (!decision.promote) {
-    await models.rejectCandidate(run.model, sha256, why)
+    await models.rejectCandidate(run.model, sha256, { by: run.by, why })
     return { decision, candidate: sha256 }
   }
   try {
@@ -47,7 +47,10 @@ export async function judgeAndSwitch(
     )
   } catch (error) {
     log.error({ run: run.id, candidate: sha256, err: error }, 'the candidate was not promoted')
-    await models.rejectCandidate(run.model, sha256, 'it could not be loaded and promoted')
+    await models.rejectCandidate(run.model, sha256, {
+      by: run.by,
+      why: 'it could not be loaded and promoted',
+    })
     throw error
   }
   return { decision, candidate: sha256 }

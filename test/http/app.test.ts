@@ -101,7 +101,7 @@ function appWith(stub: Stub = {}) {
       resume: missing,
       cancel: missing,
     },
-    models: { list: () => [], get: missing, promote: missing, rollback: missing },
+    models: { list: () => [], get: missing, promote: missing, rollback: missing, pin: missing },
     samples: {
       add: async ({ label, body }) => {
         stored.push({ label, body })

@@ -32,6 +32,7 @@ function record(history: [HistoryEntry['action'], string][], lost: string[] = []
       createdAt: '',
       standing: 'served',
       kept: !lost.includes(sha256),
+      pinned: false,
     })),
   }
 }
@@ -144,10 +145,26 @@ test('the files of current, base, candidates and the last five stay; the lists a
   const letters = [...'abcdefghijkl']
   const given = record(letters.map(letter => [letter === 'a' ? 'adopted' : 'promoted', letter]))
   given.versions.push(
-    { sha256: 'new', parent: 'l', source: 'retraining', createdAt: '', standing: 'candidate', kept: true },
-    { sha256: 'bad', parent: 'l', source: 'retraining', createdAt: '', standing: 'rejected', kept: true },
+    {
+      sha256: 'new',
+      parent: 'l',
+      source: 'retraining',
+      createdAt: '',
+      standing: 'candidate',
+      kept: true,
+      pinned: false,
+    },
+    {
+      sha256: 'bad',
+      parent: 'l',
+      source: 'retraining',
+      createdAt: '',
+      standing: 'rejected',
+      kept: true,
+      pinned: false,
+    },
   )
-  retire(given, { lines: 10 })
+  retire(given, { retired: 5, lines: 10 })
   const kept = given.versions.filter(version => version.kept).map(version => version.sha256)
   assert.equal(kept, ['a', 'g', 'h', 'i', 'j', 'k', 'l', 'new'])
   assert.is(given.versions.length, 10)

@@ -68,7 +68,7 @@ test('a candidate does not serve until it is promoted, and a rejected one keeps 
   const parent = store.get(id).current
   const { sha256, file } = await store.addCandidate(id, bytes('worse'), { parent, runId: 'r1' })
   assert.is(store.get(id).current, parent)
-  await store.rejectCandidate(id, sha256, 'no gain')
+  await store.rejectCandidate(id, sha256, { by: 'schedule', why: 'no gain' })
   const version = store.get(id).versions.find(known => known.sha256 === sha256)
   assert.is(version?.state, 'rejected')
   assert.is(version?.why, 'no gain')
@@ -132,7 +132,7 @@ test('two models that share a file keep it until neither wants it', async () => 
   await store.adopt('other.classes', base)
   const parent = store.get('other.classes').current
   const { sha256, file } = await store.addCandidate('other.classes', bytes('shared'), { parent, runId: 'r' })
-  await store.rejectCandidate('other.classes', sha256, 'no gain')
+  await store.rejectCandidate('other.classes', sha256, { by: 'schedule', why: 'no gain' })
   assert.is(await readFile(file, 'utf8'), 'shared')
 })
 
@@ -173,6 +173,58 @@ test('a version has classes of its own where they are not those of the function,
   assert.equal((await reopened.adopt(id, base, ['kitten', 'dog'])).labels, ['cat', 'dog', 'owl'])
   const back = await reopened.commitRollback(id, reason)
   assert.equal([back.sha256, back.labels], [parent, ['kitten', 'dog']])
+})
+
+test('files of the last one, of pinned ones and of the last N stay; every decision is in the history', async () => {
+  const store = await openModelStore({ dataDir, log: silentLogger, keepVersions: 1 })
+  let parent = (await store.adopt(id, base)).sha256
+  const promote = async (content: string) => {
+    const { sha256 } = await store.addCandidate(id, bytes(content), { parent, runId: content })
+    await store.commitPromotion(id, sha256, { by: 'drift', why: content })
+    parent = sha256
+  }
+  for (const content of ['1', '2']) await promote(content)
+  await store.pin(id, sha('1'), true, { by: 'operator', why: 'a good one' })
+  for (const content of ['3', '4', '5']) await promote(content)
+  const kept = () =>
+    store
+      .get(id)
+      .versions.filter(version => version.kept)
+      .map(({ sha256 }) => sha256)
+  assert.equal(kept(), [sha('base weights'), ...['1', '4', '5'].map(sha)])
+  await store.pin(id, sha('1'), false, reason)
+  assert.equal(kept(), [sha('base weights'), sha('4'), sha('5')])
+  assert.is(
+    codeOf(() => store.version(id, sha('1'))),
+    'unknown-version',
+  )
+  const files = (await readdir(join(dataDir, 'models'))).filter(name => name.endsWith('.onnx'))
+  assert.equal(
+    files.sort(),
+    kept()
+      .map(sha256 => `${sha256}.onnx`)
+      .sort(),
+  )
+  const pinned = store.get(id).history.find(({ action }) => action === 'pinned')
+  assert.equal([pinned?.by, pinned?.why, pinned?.to], ['operator', 'a good one', sha('1')])
+})
+
+test('a year of rejections does not take away the way back', async () => {
+  const store = await withCurrent('good')
+  for (let night = 0; night < 110; night += 1) {
+    const { sha256 } = await store.addCandidate(id, bytes(`bad ${night}`), {
+      parent: sha('good'),
+      runId: 'r',
+    })
+    await store.rejectCandidate(id, sha256, { by: 'schedule', why: 'no gain' })
+  }
+  assert.is(store.rollbackTarget(id).sha256, sha('base weights'))
+  const actions = store.get(id).history.map(({ action }) => action)
+  assert.is(actions.filter(action => action === 'rejected').length, 100)
+  assert.equal(
+    actions.filter(action => action !== 'rejected'),
+    ['adopted', 'promoted'],
+  )
 })
 
 test.run()
