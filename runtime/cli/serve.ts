@@ -1,46 +1,26 @@
-/** `corun serve`: the system behind its port until a signal, then an orderly stop. */
-import { createApp } from '../http/app.ts'
-import { listen } from '../http/server.ts'
-import { createLogger, logFile } from '../observe/log.ts'
-import { openRotatingFile } from '../observe/rotating-file.ts'
-import { changeLine } from './change-line.ts'
+/** `corun serve`: a serving process under a supervisor that starts it again when it crashes, or that process alone. */
+import { createLogger } from '../observe/log.ts'
 import { command } from './command.ts'
-import { openSystem } from './system.ts'
+import { serveAlone, serveSupervised } from './serve-here.ts'
+import { supervise, supervisedMark } from './supervise.ts'
 
 export default command({
   name: 'serve',
-  description: 'Serve the functions over HTTP until SIGTERM or SIGINT',
-  async run({ config }) {
-    const kept = openRotatingFile(logFile(config.data))
-    const log = createLogger(config.logLevel, kept)
-    const stopped = new Promise<NodeJS.Signals>(resolve => {
-      process.on('SIGTERM', resolve)
-      process.on('SIGINT', resolve)
-    })
-    const system = await openSystem(config, log, kept.write)
-    let closed: Promise<void> | undefined
-    try {
-      const app = createApp({ ...system, functions: system.registry, log })
-      const server = await listen(app, config)
-      await system.announce(server.url)
-      if (process.stderr.isTTY) {
-        system.registry.onChange(change => process.stderr.write(`${changeLine(change, process.cwd())}\n`))
-      }
-      await system.start()
-      await system.retraining.recover()
-      await system.workUnattended()
-      system.watch()
-      process.stdout.write(`corun is ready at ${server.url}\n`)
-
-      const signal = await stopped
-      log.info({ signal }, 'stopping: requests in flight are answered')
-      closed = server.close()
-    } finally {
-      // Whatever happened: threads may be inside the engine, and only this waits for them.
-      await system.close()
-      kept.flush()
+  description: 'Serve the functions over HTTP until SIGTERM or SIGINT; a second one ends it at once',
+  args: {
+    supervise: {
+      type: 'boolean',
+      default: true,
+      description: 'Serve in a process that is started again when it crashes',
+      negativeDescription: 'Serve in this process, for a system that supervises by itself',
+    },
+  },
+  async run({ config, args }) {
+    if (process.env[supervisedMark] !== undefined && process.send !== undefined) {
+      return serveSupervised(config)
     }
-    await closed
-    return 0
+    if (args.supervise === false) return serveAlone(config)
+    const [program = '', ...rest] = process.argv.slice(1)
+    return supervise(config, { program, args: rest, log: createLogger(config.logLevel) })
   },
 })

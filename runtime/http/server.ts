@@ -1,6 +1,6 @@
 /** The listening socket: opens the port, says where, and closes without cutting off an answer. */
-import type { AddressInfo } from 'node:net'
-import { type ServerType, serve } from '@hono/node-server'
+import { type AddressInfo, Server, type Socket } from 'node:net'
+import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { CorunError } from '../core/errors.ts'
 import type { HttpEnv } from './context.ts'
@@ -8,21 +8,39 @@ import type { HttpEnv } from './context.ts'
 export interface HttpServer {
   /** `http://host:port`, with the port that was really taken. */
   url: string
+  /** Serves a connection that somebody else accepted. */
+  accept(socket: Socket): void
   /** Takes no new connections; resolves when the open ones have had their answers. */
   close(): Promise<void>
 }
 
-export function listen(app: Hono<HttpEnv>, options: { host: string; port: number }): Promise<HttpServer> {
-  const { host, port } = options
+/** On an address, or on a socket that listens already. Throws `address-in-use`. */
+export function listen(
+  app: Hono<HttpEnv>,
+  where: { host: string; port: number } | Server,
+): Promise<HttpServer> {
   return new Promise((resolve, reject) => {
-    const server: ServerType = serve({ fetch: app.fetch, hostname: host, port }, (address: AddressInfo) => {
-      const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      resolve({ url: `http://${name}:${address.port}`, close: () => closeServer(server) })
-    })
+    const server: ServerType = createAdaptorServer({ fetch: app.fetch })
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE') return reject(error)
+      if (error.code !== 'EADDRINUSE' || where instanceof Server) return reject(error)
+      const { host, port } = where
       reject(new CorunError('address-in-use', `${host}:${port} is taken by another process`))
     })
+    server.once('listening', () => {
+      // A TCP server has an address of this kind.
+      const { address, family, port } = server.address() as AddressInfo
+      const name = family === 'IPv6' ? `[${address}]` : address
+      resolve({
+        url: `http://${name}:${port}`,
+        accept(socket) {
+          server.emit('connection', socket)
+          socket.resume()
+        },
+        close: () => closeServer(server),
+      })
+    })
+    if (where instanceof Server) server.listen(where)
+    else server.listen(where.port, where.host)
   })
 }
 

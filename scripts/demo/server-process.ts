@@ -14,10 +14,13 @@ export interface ServerProcess {
   stop(): Promise<number | null>
 }
 
+/** The one process that serves, unless `--supervise` is among the arguments: then its supervisor. */
 export function startServer(args: string[]): Promise<ServerProcess> {
   return new Promise((resolve, reject) => {
     const startedAt = performance.now()
-    const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('main'), 'serve', ...args], {
+    const how = args.includes('--supervise') ? [] : ['--no-supervise']
+    const program = ['--enable-source-maps', builtEntry('main'), 'serve', ...how, ...args]
+    const child = spawn(process.execPath, program, {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let log = ''

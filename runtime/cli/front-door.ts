@@ -1,0 +1,72 @@
+/**
+ * The port of a supervised server. While nobody serves, the supervisor listens and keeps what comes; the serving
+ * process gets the listening socket itself, so that a request never passes through here.
+ */
+import { createServer, type Server, type Socket } from 'node:net'
+import { CorunError } from '../core/errors.ts'
+
+export interface FrontDoor {
+  /** Whether it listens here. */
+  readonly isOpen: boolean
+  /** Opens the door again after who had the socket has gone. Retries until the port is free. */
+  reopen(): Promise<void>
+  /** Gives the socket and the connections that wait to `give`, and stops listening here. */
+  handOver(give: (handle: Server | Socket, type: 'port' | 'connection') => void): void
+  close(): void
+}
+
+const retryMs = 50
+
+/** Throws `address-in-use`. */
+export async function openFrontDoor(address: { host: string; port: number }): Promise<FrontDoor> {
+  let { port } = address
+  const waiting = new Set<Socket>()
+  let server = await listen()
+  let closed = false
+  const bound = server.address()
+  if (bound !== null && typeof bound === 'object') port = bound.port
+
+  function listen(): Promise<Server> {
+    return new Promise((resolve, reject) => {
+      // Paused, so that what a client has sent is read by the process that answers it.
+      const opened = createServer({ pauseOnConnect: true }, socket => {
+        waiting.add(socket)
+        socket.on('error', () => socket.destroy())
+        socket.once('close', () => waiting.delete(socket))
+      })
+      opened.once('error', (error: NodeJS.ErrnoException) => {
+        const inUse = error.code === 'EADDRINUSE'
+        const text = `${address.host}:${port} is taken by another process`
+        reject(inUse ? new CorunError('address-in-use', text) : error)
+      })
+      opened.listen({ host: address.host, port }, () => resolve(opened))
+    })
+  }
+
+  return {
+    get isOpen() {
+      return server.listening
+    },
+    async reopen() {
+      while (!closed) {
+        try {
+          server = await listen()
+          return
+        } catch {
+          await new Promise(resolve => setTimeout(resolve, retryMs))
+        }
+      }
+    },
+    handOver(give) {
+      give(server, 'port')
+      for (const socket of waiting) give(socket, 'connection')
+      waiting.clear()
+      server.close()
+    },
+    close() {
+      closed = true
+      server.close()
+      for (const socket of waiting) socket.destroy()
+    },
+  }
+}

@@ -1,0 +1,125 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
+
+const test = suite('cli/supervise')
+
+let folder: string
+let server: ServerProcess
+
+const start = () =>
+  startServer([
+    '--supervise',
+    '--port',
+    '0',
+    '--data',
+    join(folder, 'data'),
+    '--functions',
+    join(folder, 'functions'),
+  ])
+/** The process that holds the data directory, which is the one that serves. */
+const servingPid = async () => JSON.parse(await readFile(join(folder, 'data', 'lock.json'), 'utf8')).pid
+const isAlive = (pid: number) => {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+async function until(happened: () => boolean): Promise<void> {
+  while (!happened()) await new Promise(resolve => setTimeout(resolve, 10))
+}
+const restarts = () => server.log().split('is started again').length - 1
+
+test.before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const write = async (name: string, source: string) => {
+    await mkdir(join(folder, 'functions', name), { recursive: true })
+    await writeFile(join(folder, 'functions', name, 'function.ts'), source)
+  }
+  await write('pid', `export default () => new Response(String(process.pid))`)
+  await write(
+    'abort',
+    `export default () => { process.kill(process.pid, 'SIGABRT'); return new Promise(() => {}) }`,
+  )
+  await write(
+    'slow',
+    `export default () => new Promise(done => setTimeout(() => done(new Response('done')), 300))`,
+  )
+  server = await start()
+})
+test.after(async () => {
+  await server.stop()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const ask = async (name: string) => {
+  // The function is deployed some time after the port is open again.
+  for (;;) {
+    // Each on a connection of its own: one that is kept open ends with the process.
+    const response = await fetch(`${server.url}/fn/${name}`, { headers: { connection: 'close' } })
+    if (response.status !== 404 && response.status !== 503) return response.text()
+  }
+}
+
+test('the process that serves is not the supervisor', async () => {
+  assert.is(await ask('pid'), String(await servingPid()))
+  assert.is.not(await servingPid(), server.pid)
+})
+
+test('after a native crash who connects waits, and is answered by the next process', async () => {
+  const before = await ask('pid')
+  const lost = fetch(`${server.url}/fn/abort`).catch(() => 'lost')
+  assert.is(await lost, 'lost')
+  await until(() => restarts() === 1)
+  // Not refused, though nobody serves yet.
+  const answers = await Promise.all(
+    Array.from({ length: 5 }, () => fetch(`${server.url}/healthz`, { headers: { connection: 'close' } })),
+  )
+  assert.equal(
+    answers.map(({ status }) => status),
+    Array(5).fill(200),
+  )
+  const after = await ask('pid')
+  assert.is.not(after, before)
+  assert.is(after, String(await servingPid()))
+})
+
+test('a killed process leaves a data directory that the next one takes over', async () => {
+  const killed = await servingPid()
+  process.kill(killed, 'SIGKILL')
+  await until(() => restarts() === 2)
+  assert.is.not(await ask('pid'), String(killed))
+})
+
+test('the end of the supervisor is the end of the process that serves', async () => {
+  const serving = Number(await ask('pid'))
+  process.kill(server.pid, 'SIGKILL')
+  await until(() => !isAlive(serving))
+  await server.stop()
+  server = await start()
+  assert.ok(Number(await ask('pid')) > 0)
+})
+
+test('on SIGTERM requests in flight are answered, and the exit code is 0', async () => {
+  const answer = ask('slow')
+  const busy = async () => /corun_slots_busy [1-9]/.test(await (await fetch(`${server.url}/metrics`)).text())
+  while (!(await busy()));
+  assert.is(await server.stop(), 0)
+  assert.is(await answer, 'done')
+  server = await start()
+})
+
+test('a second signal does not wait', async () => {
+  const stuck = fetch(`${server.url}/fn/slow`).catch(() => 'lost')
+  process.kill(server.pid, 'SIGTERM')
+  process.kill(server.pid, 'SIGINT')
+  assert.is(await server.stop(), 1)
+  await stuck
+  server = await start()
+})
+
+test.run()
