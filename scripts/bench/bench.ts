@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { corunSuite } from './corun-suite.ts'
 import { driftSuite } from './drift-suite.ts'
 import { type BenchReport, commitName, type Figure, figuresTable, machineName } from './figures.ts'
+import { functionsSuite } from './functions-suite.ts'
 import { learningSuite } from './learning-suite.ts'
 import { profileSuite } from './profile-suite.ts'
 import { trainingSuite } from './training-suite.ts'
@@ -23,6 +24,7 @@ export interface SuiteResult {
 const suites: Record<string, (options: SuiteOptions) => Promise<SuiteResult>> = {
   corun: corunSuite,
   profile: profileSuite,
+  functions: functionsSuite,
   training: trainingSuite,
   learning: learningSuite,
   drift: driftSuite,
