@@ -16,7 +16,7 @@ import { createModelHandle, type RunModel } from './model-handle.ts'
 import { takesRows } from './row-check.ts'
 import { joinRows } from './tensor-rows.ts'
 import { warmUpFeeds } from './warm-up.ts'
-import type { WatchedModel } from './watched-models.ts'
+import { scoresOf, type WatchedModel } from './watched-models.ts'
 
 export interface LoadedDeployment {
   deployment: Deployment
@@ -64,20 +64,30 @@ export function createDeployments(context: ThreadContext): Deployments {
     const { drift, batch } = deployment.description
     try {
       for (const [name, model] of Object.entries(deployment.models)) {
-        const watching = drift !== false && model.labels.length > 0
+        let watching = drift !== false && model.labels.length > 0
         let tap = watching ? await tapFeatures(model) : undefined
         const session = await inEngine(() => openModel(name, tap?.bytes ?? model.file, context))
         sessions.push(session)
         const hidden = tap?.hidden
         const visible = session.outputNames.filter(output => output !== hidden?.name)
-        let run: RunModel = feeds => inEngine(() => session.run(feeds)).catch(rethrow(name))
+        const runFor =
+          (outputs: readonly string[]): RunModel =>
+          feeds =>
+            inEngine(() => session.run(feeds, outputs)).catch(rethrow(name))
+        let run = runFor(session.outputNames)
+        const plain = runFor(visible)
         const feeds = warmUpFeeds(model, deployment.description.input)
-        if (feeds !== undefined) await warmUp(name, run, feeds)
+        if (feeds !== undefined) {
+          const outputs = await warmUp(name, run, feeds)
+          // Labels of a text's characters, say: there is no class of a picture to watch, nor features to copy.
+          if (watching && scoresOf(model, outputs) === undefined) {
+            ;[watching, run, tap] = [false, plain, undefined]
+          }
+        }
         const together = context.batch > 1 || batch !== undefined
         let rows = together && feeds !== undefined && (await takesRows(model, run, feeds))
-        if (together && !rows && feeds !== undefined && hidden !== undefined) {
+        if (together && !rows && feeds !== undefined && tap !== undefined) {
           // Features that are not a row a picture must not cost a model its batches.
-          const plain: RunModel = feeds => inEngine(() => session.run(feeds, visible)).catch(rethrow(name))
           rows = await takesRows(model, plain, feeds)
           if (rows) [run, tap] = [plain, undefined]
         }
@@ -137,9 +147,9 @@ async function openModel(
 }
 
 /** The first run of a session allocates and packs: it happens before the deployment takes traffic. */
-async function warmUp(name: string, run: RunModel, feeds: Record<string, Tensor>): Promise<void> {
+async function warmUp(name: string, run: RunModel, feeds: Record<string, Tensor>): ReturnType<RunModel> {
   try {
-    await run(feeds)
+    return await run(feeds)
   } catch (error) {
     throw loadFailed(`model "${name}" fails its first run`, error)
   }

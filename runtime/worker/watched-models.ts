@@ -36,24 +36,32 @@ export function watchModels(
   )
 }
 
-/** A row each of the first output that has a score a label. */
+/** The first output that has a row of scores a picture, one a label. */
+export function scoresOf(
+  { labels }: Pick<DeployedModel, 'labels'>,
+  outputs: Readonly<Record<string, unknown>>,
+): { name: string; scores: Tensor; data: Float32Array } | undefined {
+  const classes = labels.length
+  for (const [name, value] of Object.entries(outputs)) {
+    if (!(value instanceof Tensor) || !(value.data instanceof Float32Array)) continue
+    const { dims, size } = value
+    const fits = dims.length >= 2 && dims.at(-1) === classes && size === (dims[0] ?? 0) * classes
+    if (fits) return { name, scores: value, data: value.data }
+  }
+  return undefined
+}
+
 function whatItSaid({ model, features }: WatchedModel, outputs: Record<string, Tensor>): ModelSaid[] {
+  const found = scoresOf(model, outputs)
+  if (found === undefined) return []
+  const { name, scores, data } = found
   const classes = model.labels.length
-  const [name, scores] =
-    Object.entries(outputs).find(
-      ([, { dims, data, size }]) =>
-        dims.length >= 2 &&
-        dims.at(-1) === classes &&
-        data instanceof Float32Array &&
-        size === (dims[0] ?? 0) * classes,
-    ) ?? []
-  if (scores === undefined || !(scores.data instanceof Float32Array)) return []
   const raw = (model.outputs.find(output => output.name === name)?.activation ?? 'none') === 'none'
   const rows = scores.size / classes
   const shown = features?.of(outputs)
   const said: ModelSaid[] = []
   for (let row = 0; row < Math.min(rows, mostSaid); row += 1) {
-    const best = bestOf(scores.data.subarray(row * classes, (row + 1) * classes), raw)
+    const best = bestOf(data.subarray(row * classes, (row + 1) * classes), raw)
     // Scores that overflowed say nothing that could be compared.
     if (!Number.isFinite(best.probability)) continue
     const folded = shown && foldFeatures(shown, row, rows, features?.pooled ?? false)

@@ -46,6 +46,8 @@ test('what is a probability already is kept as it is', async () => {
 
 test('an output that has no score a label says nothing', async () => {
   assert.equal(await saidBy({ y: tensor([1, 2, 3, 4], 1, 4) }), [])
+  // Labels of a text's characters: a row a place in the text, and none a picture.
+  assert.equal(await saidBy({ y: tensor([1, 2, 3, 4, 5, 6], 1, 2, 3) }), [])
 })
 
 test('scores that overflowed say nothing, and features that did are left out', async () => {
