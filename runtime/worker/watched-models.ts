@@ -1,5 +1,5 @@
 /** Models that tell what they said, request by request: class, probability and features. Handlers do not notice. */
-import type { Tensor } from 'onnxruntime-node'
+import { Tensor } from 'onnxruntime-node'
 import type { ModelHandle } from '../core/definition.ts'
 import type { DeployedModel } from '../core/deployment.ts'
 import type { ModelSaid } from '../core/messages.ts'
