@@ -23,7 +23,7 @@ export interface Workload {
 
 /**
  * Deploys the functions once to learn what there is to measure; the probes load them for themselves. `mix`: shares of
- * those under load; undefined: as `observed` has them, else equal ones.
+ * those under load; undefined: of all, as `observed` (requests of each) has them, else equal ones.
  */
 export async function prepareWorkload(
   config: Config,

@@ -41,7 +41,10 @@ const profileArgs = {
   ),
   percentile: text('Of latency, that the bound is of: 50, 95 or 99 (default 95)', 'number'),
   'max-epoch-stretch': text('What an epoch may take beside inference, of one alone (default 2)', 'ratio'),
-  mix: text('Shares of functions, such as scene=3,ocr=1 (default: as observed, else equal)', 'shares'),
+  mix: text(
+    'Functions under load and their shares, such as scene=3,ocr=1 (default: all, in equal shares)',
+    'shares',
+  ),
   rate: text('Measure the chosen points with Poisson arrivals too, so many a second', 'number'),
   exhaustive: { type: 'boolean', description: 'Measure every point of the grid' },
   budget: text('Begin nothing after this time, such as 3m, and say what was left out', 'time'),
