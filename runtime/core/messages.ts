@@ -54,15 +54,23 @@ export interface ThreadNotice {
   error: SerializedError
 }
 
+/** A deployment, or for a thread that has loaded it, its name. */
+export type DeploymentName = Pick<Deployment, 'id' | 'function'>
+
 /** What pool threads are asked to do. */
 export type PoolTask =
   | { type: 'describe'; function: string; bundle: string }
   | { type: 'describe-retraining'; function: string; bundle: string }
   | { type: 'load'; deployment: Deployment }
   | { type: 'unload'; deploymentId: string }
-  | ({ type: 'invoke'; deployment: Deployment } & InvocationCall)
+  | ({ type: 'invoke'; deployment: Deployment | DeploymentName } & InvocationCall)
   /** `port` takes a {@link BatchReply} for each of the calls, as soon as it is answered. */
-  | { type: 'invoke-batch'; deployment: Deployment; calls: InvocationCall[]; port: MessagePort }
+  | {
+      type: 'invoke-batch'
+      deployment: Deployment | DeploymentName
+      calls: InvocationCall[]
+      port: MessagePort
+    }
   | { type: 'check-image'; input: ImageInput; body: Uint8Array }
 
 export interface AnswerHead {

@@ -1,13 +1,12 @@
 /** `/api/samples` and `/api/functions/{name}/samples`: labelled pictures for retraining, counted, shown and removed; feedback. */
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { z } from 'zod'
 import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Sample } from '../samples/sample-store.ts'
 import { summarize } from '../samples/summary.ts'
 import { requireAdmin } from './admin.ts'
-import { bodyTooLarge } from './body.ts'
+import { limitBody } from './body.ts'
 import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { assertLabel } from './sample-label.ts'
 
@@ -62,20 +61,16 @@ export function apiFunctionSamples({
       // The bytes were read alone from a file: their buffer is no SharedArrayBuffer.
       return c.body(body as Uint8Array<ArrayBuffer>, 200, { 'content-type': mediaTypes[sample.format] })
     })
-    .post(
-      '/:name/samples',
-      bodyLimit({ maxSize: config.bodyLimit, onError: bodyTooLarge(config.bodyLimit) }),
-      async c => {
-        const name = c.req.param('name')
-        const label = c.req.query('label')
-        assertLabel(deployed(name), label, '?label=')
-        const body = new Uint8Array(await c.req.arrayBuffer())
-        // The buffer that goes to a thread is transferred away: what is stored is a copy of its own.
-        const { format } = await dispatcher.checkImage(name, body.slice())
-        const { id, duplicate } = await samples.add({ function: name, label, body, format })
-        return c.json({ id, label, duplicate }, duplicate ? 200 : 201)
-      },
-    )
+    .post('/:name/samples', limitBody(config.bodyLimit), async c => {
+      const name = c.req.param('name')
+      const label = c.req.query('label')
+      assertLabel(deployed(name), label, '?label=')
+      const body = new Uint8Array(await c.req.arrayBuffer())
+      // The buffer that goes to a thread is transferred away: what is stored is a copy of its own.
+      const { format } = await dispatcher.checkImage(name, body.slice())
+      const { id, duplicate } = await samples.add({ function: name, label, body, format })
+      return c.json({ id, label, duplicate }, duplicate ? 200 : 201)
+    })
     .post('/:name/feedback', async c => {
       const name = c.req.param('name')
       const view = deployed(name)

@@ -1,12 +1,11 @@
 /** `ANY /fn/{name}` and `/fn/{name}/*`: from an HTTP request to an invocation and back. */
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { createMiddleware } from 'hono/factory'
 import { CorunError } from '../core/errors.ts'
 import type { InvocationRequest } from '../core/messages.ts'
 import { checkCallback } from '../invocations/callback.ts'
 import { responseOf } from './answer.ts'
-import { bodyTooLarge } from './body.ts'
+import { limitBody } from './body.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { corsOf, crossOrigin } from './cors.ts'
 import { checkKey, withoutKey } from './function-key.ts'
@@ -76,7 +75,7 @@ export function functionUrl(context: HttpContext): Hono<HttpEnv> {
       : responseOf(c, await dispatcher.invoke(nameOf(c), await readRequest(c), c.req.raw.signal))
 
   const cors = crossOrigin(c => describe(c)?.cors ?? corsOf(config.corsOrigins))
-  const limited = bodyLimit({ maxSize: config.bodyLimit, onError: bodyTooLarge(config.bodyLimit) })
+  const limited = limitBody(config.bodyLimit)
   for (const path of ['/:name', '/:name/*']) app.all(path, cors, method, admitted, limited, invoke)
   return app
 }

@@ -4,7 +4,12 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 /** Facts that are read when metrics are scraped. */
 export interface MetricSources {
   slots(): { slots: number; batch: number; running: number; queued: number }
-  scheduler(): { heldBack: number; p95Ms: number | null; boundMs: number | null }
+  scheduler(): {
+    heldBack: number
+    p95Ms: number | null
+    boundMs: number | null
+    ceiling: { slots: number | null; batch: number | null }
+  }
   threads(): { threads: number; restarts: number; restartsBy: Partial<Record<string, number>> }
   training(): { active: boolean; waitedMs: number; bursts: number }
   drift(): readonly DriftFacts[]
@@ -99,6 +104,17 @@ export function createMetrics(sources: MetricSources): Metrics {
   )
   gauge('corun_run_p95_bound_seconds', 'What p95 may be, by the profile', () =>
     orNaN(sources.scheduler().boundMs),
+  )
+  const ceiling = (level: 'slots' | 'batch') => () => sources.scheduler().ceiling[level] ?? Number.NaN
+  gauge(
+    'corun_slots_ceiling',
+    'Slots that memory has been seen to hold; NaN: it never ran out',
+    ceiling('slots'),
+  )
+  gauge(
+    'corun_batch_ceiling',
+    'Batch that memory has been seen to hold; NaN: it never ran out',
+    ceiling('batch'),
   )
   gauge('corun_pool_threads', 'Threads of the pool', () => sources.threads().threads)
   gauge('corun_pool_thread_restarts', 'Threads replaced since the start', () => sources.threads().restarts)

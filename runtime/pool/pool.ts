@@ -9,6 +9,7 @@ import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
 import { failureCodes, type PoolReply, type PoolTask } from '../core/messages.ts'
 import type { WearLimits } from './choose-recycling.ts'
 import type { EndReason } from './judge-thread.ts'
+import { createKnownDeployments } from './known-deployments.ts'
 import { createStreamDesk, type StreamDesk } from './stream-desk.ts'
 import { createThreads, ThreadEnded, type ThreadsOptions } from './threads.ts'
 import { watchThreads } from './watch-threads.ts'
@@ -102,6 +103,7 @@ export function createPool(options: PoolOptions): Pool {
   const wanted = new Map<string, Deployment>()
   /** Those that ended a thread which was loading them: others load them with their first request. */
   const dangerous = new Set<string>()
+  const known = createKnownDeployments(book.ids)
   let closed: Promise<void> | undefined
 
   function refuse(): CorunError {
@@ -135,7 +137,9 @@ export function createPool(options: PoolOptions): Pool {
     const ended = watch.begin(threadId, { limitMs: limitOf(task), loads: task.type === 'load' })
     try {
       // The worker answers a task of a type with a result of that type.
-      return (await threads.send(task, threadId, transferable(task))) as PoolReply<Type>
+      const reply = await threads.send(known.shorten(task, threadId), threadId, transferable(task))
+      if (reply.ok) known.done(task, threadId)
+      return reply as PoolReply<Type>
     } finally {
       ended()
     }

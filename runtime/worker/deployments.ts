@@ -4,7 +4,7 @@ import type { ModelHandle } from '../core/definition.ts'
 import { type CheckedFunction, checkFunction } from '../core/definition-schema.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
-import type { ThreadSettings } from '../core/messages.ts'
+import type { DeploymentName, ThreadSettings } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { insideGate } from '../device/native-gate.ts'
 import { openSession } from '../device/session.ts'
@@ -32,7 +32,7 @@ export interface LoadedDeployment {
 
 export interface Deployments {
   /** Loads what is not loaded yet: a thread that was replaced gets its deployments with their first request. */
-  get(deployment: Deployment): Promise<LoadedDeployment>
+  get(deployment: Deployment | DeploymentName): Promise<LoadedDeployment>
   /** False when it was not loaded here. */
   unload(deploymentId: string): Promise<boolean>
 }
@@ -111,9 +111,13 @@ export function createDeployments(context: ThreadContext): Deployments {
   }
 
   return {
-    get(deployment) {
+    async get(deployment) {
       const present = loaded.get(deployment.id)
       if (present !== undefined) return present
+      if (!('bundle' in deployment)) {
+        // The main side names only what this thread has answered for.
+        throw new CorunError('internal-error', `deployment ${deployment.id} is not loaded in this thread`)
+      }
       const loading = load(deployment)
       loaded.set(deployment.id, loading)
       // What could not be loaded is tried again the next time.

@@ -84,7 +84,10 @@ test('between two looks only what came between them is counted', () => {
 test("the server's own metrics become rates and latencies", async () => {
   const metrics = createMetrics({
     slots: () => ({ slots: 3, batch: 1, running: 2, queued: 4 }),
-    scheduler: () => ({ heldBack: 0, p95Ms: null, boundMs: null }),
+    scheduler: () => ({
+      ...{ heldBack: 0, p95Ms: null, boundMs: null },
+      ceiling: { slots: null, batch: null },
+    }),
     threads: () => ({ threads: 3, restarts: 0, restartsBy: {} }),
     training: () => ({ active: true, waitedMs: 0, bursts: 0 }),
     drift: () => [],
