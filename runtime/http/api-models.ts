@@ -8,7 +8,7 @@ import type { HttpContext, HttpEnv } from './context.ts'
 const version = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal')
 /** For the history. */
 const why = z.string().min(1).max(1000).optional()
-const promotion = z.strictObject({ version, why })
+export const promotionSchema = z.strictObject({ version, why })
 const rollback = z.strictObject({ why }).default({})
 const pin = z.strictObject({ version, why, pinned: z.boolean().default(true) })
 
@@ -20,7 +20,7 @@ export function apiModels({ models, drift }: HttpContext): Hono<HttpEnv> {
       return c.json({ ...models.get(id), drift: drift.get(id) ?? null })
     })
     .post('/:id/promote', async c => {
-      const body = parse(promotion, await c.req.text(), '{ "version": "<sha256>", "why"?: "<text>" }')
+      const body = parse(promotionSchema, await c.req.text(), '{ "version": "<sha256>", "why"?: "<text>" }')
       return c.json(await models.promote(c.req.param('id'), body.version, reasonOf(body)))
     })
     .post('/:id/rollback', async c => {

@@ -15,6 +15,7 @@ import { dashboardPage } from './dashboard-page.ts'
 import { functionUrl } from './function-url.ts'
 import { invocationRoutes } from './invocation-routes.ts'
 import { allowedMethods } from './methods.ts'
+import { openApiDocument } from './openapi/document.ts'
 import { problemOf, toCorunError } from './problem.ts'
 import { requestId } from './request-id.ts'
 import { sameOrigin } from './same-origin.ts'
@@ -75,6 +76,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.get('/api/profile', c => c.json(context.profile()))
 
   app.route('/', dashboardPage())
+  app.get('/openapi.json', c => c.json(openApiDocument(app.routes, context.functions.list())))
   app.get('/healthz', c => c.json({ status: 'ok' }))
   app.get('/readyz', c => {
     const reason = context.notReady()
