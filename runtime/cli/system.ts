@@ -8,6 +8,7 @@ import { systemClock } from '../core/clock.ts'
 import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
 import type { CheckedSchedule } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { modelMemory } from '../core/model-memory.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
@@ -52,6 +53,8 @@ export interface System {
   provider: Provider
   /** The key that a profile measured now would have. */
   profileKey(): ProfileKey
+  /** Of the pool. */
+  threads(): number
   /** The profile in force, the limits that follow from it, and why. */
   profile(): object
   notReady(): string | undefined
@@ -128,6 +131,14 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     threads: () => pool.stats(),
     training: () => ({ active: training, ...yielding.totals() }),
     drift: () => watching.drift.list(),
+    models() {
+      const { threads } = pool.stats()
+      const models = registry.list().flatMap(({ deployment }) => Object.values(deployment?.models ?? {}))
+      return models.flatMap(model => {
+        const memory = modelMemory(model, threads)
+        return memory === undefined ? [] : [{ model: model.id, ...memory }]
+      })
+    },
   })
   const dispatcher = createDispatcher({
     ...limits,
@@ -265,6 +276,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     metrics,
     provider,
     profileKey,
+    threads: () => pool.stats().threads,
     profile: () =>
       describeProfile(inForce, {
         training,

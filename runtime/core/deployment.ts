@@ -5,6 +5,27 @@ import { functionDescriptionSchema, type retrainingDescriptionSchema } from './d
 /** What an output of a graph already is: `none` means raw numbers such as logits. */
 const activationSchema = z.enum(['softmax', 'sigmoid', 'none'])
 
+/** A layer's input that was made an output: its name, and whether features lie along the second axis, not the last. */
+const featuresSchema = z.object({ output: z.string(), pooled: z.boolean() })
+export type ExposedOutput = z.output<typeof featuresSchema>
+
+/** What was found about the forms in which threads can open a model. */
+const preparedSchema = z.object({
+  /** `shared`: all sessions map one file of weights. `plain`: each session has its own. */
+  form: z.enum(['shared', 'plain']),
+  /** Why this form. */
+  why: z.string(),
+  /** Of the shared file, or about those of each plain session: the ONNX file's size. */
+  weightBytes: z.int(),
+  /** Name of what is kept of it under `cache/sessions`; left out when nothing is. */
+  entry: z.string().optional(),
+  /** For `shared`: absolute path of the folder that has the optimized model. */
+  folder: z.string().optional(),
+  /** For `shared`: features that the optimized model shows. */
+  features: featuresSchema.optional(),
+})
+export type PreparedModel = z.output<typeof preparedSchema>
+
 export const deployedModelSchema = z.object({
   /** `<function>.<model name>`: the id of its lineage in the model store. */
   id: z.string(),
@@ -16,6 +37,8 @@ export const deployedModelSchema = z.object({
   /** Unknown and symbolic dimensions are null. */
   inputs: z.array(z.object({ name: z.string(), type: z.string(), dims: z.array(z.number().nullable()) })),
   outputs: z.array(z.object({ name: z.string(), activation: activationSchema })),
+  /** Left out: not prepared, and opened plain. */
+  prepared: preparedSchema.optional(),
 })
 export type DeployedModel = z.output<typeof deployedModelSchema>
 

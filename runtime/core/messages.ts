@@ -7,7 +7,7 @@ import { z } from 'zod'
 import type { Config, Provider } from './config.ts'
 import type { ImageInput, Trigger } from './definition.ts'
 import type { FunctionDescription, RetrainingDescription } from './definition-schema.ts'
-import type { Deployment } from './deployment.ts'
+import type { Deployment, PreparedModel } from './deployment.ts'
 import type { ErrorCode, SerializedError } from './errors.ts'
 
 /** A request as it travels into a thread. The body's buffer is transferred, not copied. */
@@ -61,6 +61,8 @@ export type DeploymentName = Pick<Deployment, 'id' | 'function'>
 export type PoolTask =
   | { type: 'describe'; function: string; bundle: string }
   | { type: 'describe-retraining'; function: string; bundle: string }
+  /** Finds the form in which threads shall open each model; `folder` keeps what is made for it. */
+  | { type: 'prepare'; deployment: Deployment; folder: string }
   | { type: 'load'; deployment: Deployment }
   | { type: 'unload'; deploymentId: string }
   | ({ type: 'invoke'; deployment: Deployment | DeploymentName } & InvocationCall)
@@ -138,6 +140,8 @@ export type ThreadMessage = StreamStart | ThreadLogLine | ThreadNotice
 export interface PoolResults {
   describe: FunctionDescription
   'describe-retraining': RetrainingDescription
+  /** By the models' names in the function. */
+  prepare: { models: Record<string, PreparedModel> }
   load: { loadMs: number }
   unload: { unloaded: boolean }
   invoke: InvocationAnswer
@@ -161,6 +165,7 @@ export interface BatchReply {
 export const failureCodes: Record<PoolTask['type'], ErrorCode> = {
   describe: 'invalid-definition',
   'describe-retraining': 'invalid-definition',
+  prepare: 'model-load-failed',
   load: 'model-load-failed',
   unload: 'internal-error',
   invoke: 'handler-error',

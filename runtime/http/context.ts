@@ -42,6 +42,8 @@ export interface HttpContext {
   feedback: Watch['feedback']
   drift: Pick<DriftMonitor, 'list' | 'get' | 'reset'>
   metrics: { text(): Promise<string>; contentType: string }
+  /** How many there are; each has a session of every model. */
+  threads(): number
   /** The profile in force and why these limits. */
   profile(): object
   /** Why the server is not ready; undefined when it is. */

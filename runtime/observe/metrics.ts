@@ -13,6 +13,15 @@ export interface MetricSources {
   threads(): { threads: number; restarts: number; restartsBy: Partial<Record<string, number>> }
   training(): { active: boolean; waitedMs: number; bursts: number }
   drift(): readonly DriftFacts[]
+  models(): readonly ModelFacts[]
+}
+
+/** Of a model that serves. */
+export interface ModelFacts {
+  model: string
+  weights: 'shared' | 'plain'
+  sessions: number
+  estimatedBytes: number
 }
 
 /** Of a model that is watched. */
@@ -141,6 +150,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   )
 
   addDriftMetrics(registers, sources.drift)
+  addModelMetrics(registers, sources.models)
 
   return {
     batch: size => batches.observe(size),
@@ -154,6 +164,30 @@ export function createMetrics(sources: MetricSources): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }
+}
+
+function addModelMetrics(registers: Registry[], facts: MetricSources['models']): void {
+  const labelled = (name: string, help: string, read: (facts: ModelFacts) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['model', 'weights'] as const,
+      registers,
+      collect() {
+        this.reset()
+        for (const each of facts()) this.set({ model: each.model, weights: each.weights }, read(each))
+      },
+    })
+  labelled(
+    'corun_model_sessions',
+    'Sessions of a model, whose weights are shared or plain (a copy each)',
+    ({ sessions }) => sessions,
+  )
+  labelled(
+    'corun_model_weights_bytes_estimate',
+    'Memory of the weights of a model in all its sessions, estimated by file sizes',
+    ({ estimatedBytes }) => estimatedBytes,
+  )
 }
 
 const levels = ['stable', 'warning', 'drifted']

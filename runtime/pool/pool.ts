@@ -117,6 +117,7 @@ export function createPool(options: PoolOptions): Pool {
       case 'describe':
       case 'describe-retraining':
         return describeLimitMs
+      case 'prepare':
       case 'load':
         return loadLimitMs
       case 'invoke':
@@ -134,7 +135,10 @@ export function createPool(options: PoolOptions): Pool {
     task: Extract<PoolTask, { type: Type }>,
     threadId: number,
   ): Promise<PoolReply<Type>> {
-    const ended = watch.begin(threadId, { limitMs: limitOf(task), loads: task.type === 'load' })
+    const ended = watch.begin(threadId, {
+      limitMs: limitOf(task),
+      loads: task.type === 'load' || task.type === 'prepare',
+    })
     try {
       // The worker answers a task of a type with a result of that type.
       const reply = await threads.send(known.shorten(task, threadId), threadId, transferable(task))
@@ -333,6 +337,7 @@ function nameOf(task: PoolTask): string {
     case 'describe':
     case 'describe-retraining':
       return `function "${task.function}"`
+    case 'prepare':
     case 'load':
     case 'invoke':
     case 'invoke-batch':

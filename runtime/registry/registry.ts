@@ -19,6 +19,7 @@ import { changedSince, type Fingerprints, takeFingerprints } from './fingerprint
 import { createLeases } from './leases.ts'
 import { planReload, type WatchedFunction } from './plan-reload.ts'
 import { describeModel, type ModelSource, type ModelVersion } from './resolve-models.ts'
+import { createSessionFiles } from './session-files.ts'
 import { createStages } from './stages.ts'
 
 export type { FunctionEntry } from './entry.ts'
@@ -77,6 +78,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const { functionsDir, dataDir, pool, models, log, clock = systemClock } = options
   const builds = join(dataDir, 'builds')
   const bundleFiles = createBundleFiles(builds)
+  const sessionFiles = createSessionFiles(join(dataDir, 'cache', 'sessions'), pool, log)
   const entries = new Map<string, FunctionEntry>()
   const watched = new Map<string, WatchedFunction>()
   const listeners = new Set<(change: RegistryChange) => void>()
@@ -87,7 +89,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const leases = createLeases(id => {
     pool
       .unloadEverywhere(id)
-      .then(() => inTurn(() => bundleFiles.drop(id)))
+      .then(() => inTurn(() => Promise.all([bundleFiles.drop(id), sessionFiles.drop(id)])))
       .catch(error => log.warn({ deployment: id, err: error }, 'a deployment was not unloaded'))
   })
 
@@ -116,18 +118,20 @@ export function createRegistry(options: RegistryOptions): Registry {
     if (old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
   }
 
-  /** Loads it everywhere and awaits `commit`; when either fails, no thread keeps it. */
+  /** Loads it everywhere and awaits `commit`; when either fails, no thread keeps it. Answers it as it is loaded. */
   async function load(
     entry: FunctionEntry,
     deployment: Deployment,
     commit: () => Promise<void>,
-  ): Promise<void> {
+  ): Promise<Deployment> {
     // One that was given up and comes back is not to be unloaded behind this by its last lease.
     leases.want(deployment.id)
     bundleFiles.keep(deployment)
     try {
-      await pool.loadEverywhere(deployment)
+      const prepared = await sessionFiles.prepare(deployment)
+      await pool.loadEverywhere(prepared)
       await commit()
+      return prepared
     } catch (error) {
       if (deployment.id !== entry.deployment?.id) leases.giveUp(deployment.id)
       throw error
@@ -151,9 +155,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     try {
       const deployment = await describeSource(source, context)
       if (deployment.id !== entry.deployment?.id) {
-        await load(entry, deployment, async () => {})
+        const prepared = await load(entry, deployment, async () => {})
         stages.ended('load')
-        serve(entry, deployment, stages.summary())
+        serve(entry, prepared, stages.summary())
       }
       // A retraining that does not build is no reason not to serve, and the one before it stays.
       if (retraining === undefined) delete entry.retraining
@@ -236,9 +240,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     const stages = createStages(clock)
     const replaced = { ...old.models, [key]: await describeModel(modelId, version) }
     const next: Deployment = { ...old, models: replaced, id: deploymentId(old.bundleHash, replaced) }
-    await load(entry, next, commit)
+    const prepared = await load(entry, next, commit)
     stages.ended('load')
-    serve(entry, next, stages.summary())
+    serve(entry, prepared, stages.summary())
     tell({ type: 'deployed', entry })
   }
 
@@ -248,6 +252,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         await deployAll(await discover())
         const retrainings = [...entries.values()].flatMap(({ retraining }) => retraining?.bundle ?? [])
         await bundleFiles.sweep(retrainings)
+        await sessionFiles.sweep()
       }),
     deploy: name =>
       inTurn(async () => {

@@ -7,12 +7,12 @@ import { CorunError } from '../core/errors.ts'
 import type { DeploymentName, ThreadSettings } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { insideGate } from '../device/native-gate.ts'
-import { openSession } from '../device/session.ts'
 import type { Logger } from '../observe/log.ts'
-import { tapFeatures } from './feature-tap.ts'
+import { isWatched } from './feature-tap.ts'
 import { importBundle } from './import-bundle.ts'
 import { createLifecycle, type Lifecycle, pickEnv } from './lifecycle.ts'
 import { createModelHandle, type RunModel } from './model-handle.ts'
+import { openModel } from './open-model.ts'
 import { takesRows } from './row-check.ts'
 import { joinRows } from './tensor-rows.ts'
 import { warmUpFeeds } from './warm-up.ts'
@@ -61,12 +61,20 @@ export function createDeployments(context: ThreadContext): Deployments {
       Object.fromEntries(handleMakers.map(([name, make]) => [name, make(gather)]))
     const sessions: InferenceSession[] = []
     const watched = new Map<string, WatchedModel>()
-    const { drift, batch } = deployment.description
+    const { batch } = deployment.description
     try {
       for (const [name, model] of Object.entries(deployment.models)) {
-        let watching = drift !== false && model.labels.length > 0
-        let tap = watching ? await tapFeatures(model) : undefined
-        const session = await inEngine(() => openModel(name, tap?.bytes ?? model.file, context))
+        let watching = isWatched(deployment, model)
+        const opened = await openModel(model, {
+          settings: context,
+          log: context.log,
+          watching,
+          inEngine,
+        }).catch(error => {
+          throw loadFailed(`model "${name}" cannot be loaded`, error)
+        })
+        const { session } = opened
+        let { tap } = opened
         sessions.push(session)
         const hidden = tap?.hidden
         const visible = session.outputNames.filter(output => output !== hidden?.name)
@@ -135,18 +143,6 @@ export function createDeployments(context: ThreadContext): Deployments {
       for (const session of sessions) await inEngine(() => session.release())
       return true
     },
-  }
-}
-
-async function openModel(
-  name: string,
-  content: string | Uint8Array,
-  settings: ThreadSettings,
-): Promise<InferenceSession> {
-  try {
-    return await openSession(content, settings)
-  } catch (error) {
-    throw loadFailed(`model "${name}" cannot be loaded`, error)
   }
 }
 

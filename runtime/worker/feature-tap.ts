@@ -1,13 +1,11 @@
 /** The features of a model, made visible to Corun and to no handler. */
 import { readFile, stat } from 'node:fs/promises'
 import type { Tensor } from 'onnxruntime-node'
-import type { DeployedModel } from '../core/deployment.ts'
-import { exposeFeatures } from '../onnx/index.ts'
+import type { DeployedModel, Deployment, ExposedOutput } from '../core/deployment.ts'
+import { type ExposedFeatures, exposeFeatures } from '../onnx/index.ts'
 import type { HiddenOutput } from './model-handle.ts'
 
 export interface FeatureTap {
-  /** The model with its features as an output. */
-  bytes: Uint8Array
   /** Undefined when the features are one of the model's own outputs. */
   hidden: HiddenOutput | undefined
   /** By the outputs that a handler got. */
@@ -19,15 +17,19 @@ export interface FeatureTap {
 /** A larger file is served as it is: it is rewritten in memory, in each thread. */
 const mostBytes = 256 * 2 ** 20
 
-/** Undefined for a model that has none to show. */
-export async function tapFeatures({ file, outputs }: DeployedModel): Promise<FeatureTap | undefined> {
-  if ((await stat(file)).size > mostBytes) return undefined
-  const exposed = exposeFeatures(await readFile(file))
-  if (exposed === undefined) return undefined
-  const { bytes, output: name, pooled } = exposed
+/** Whether its features are wanted, as far as is known before it has run. */
+export const isWatched = ({ description }: Deployment, { labels }: DeployedModel) =>
+  description.drift !== false && labels.length > 0
+
+/** The model with its features as an output. Undefined for one that has none to show. */
+export async function exposeModel({ file }: DeployedModel): Promise<ExposedFeatures | undefined> {
+  return (await stat(file)).size > mostBytes ? undefined : exposeFeatures(await readFile(file))
+}
+
+export function tapFeatures({ outputs }: DeployedModel, { output: name, pooled }: ExposedOutput): FeatureTap {
   if (outputs.some(output => output.name === name)) {
-    return { bytes, hidden: undefined, of: found => (found as Record<string, Tensor>)[name], pooled }
+    return { hidden: undefined, of: found => (found as Record<string, Tensor>)[name], pooled }
   }
   const values = new WeakMap<object, Tensor>()
-  return { bytes, hidden: { name, values }, of: found => values.get(found), pooled }
+  return { hidden: { name, values }, of: found => values.get(found), pooled }
 }

@@ -21,7 +21,8 @@ export async function takesRows(
     return alone.every((outputs, row) => {
       const taken = takeRows(together, 2, [row, row + 1])
       return (
-        taken !== undefined && Object.entries(outputs).every(([name, output]) => near(taken[name], output))
+        taken !== undefined &&
+        Object.entries(outputs).every(([name, output]) => near(taken[name], output, rowTolerance))
       )
     })
   } catch {
@@ -30,7 +31,7 @@ export async function takesRows(
 }
 
 /** Different numbers for every seed, the same at every start. */
-function noiseLike(feeds: Readonly<Record<string, Tensor>>, seed: number): Record<string, Tensor> {
+export function noiseLike(feeds: Readonly<Record<string, Tensor>>, seed: number): Record<string, Tensor> {
   const like = ({ dims, size }: Tensor) =>
     new Tensor(
       'float32',
@@ -40,10 +41,11 @@ function noiseLike(feeds: Readonly<Record<string, Tensor>>, seed: number): Recor
   return Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, like(tensor)]))
 }
 
-/** Of the largest value: more than what another order of summation makes, less than what another row would. */
-const tolerance = 1e-3
+/** More than what another order of summation makes, less than what another row would. */
+const rowTolerance = 1e-3
 
-function near(taken: unknown, alone: unknown): boolean {
+/** `tolerance`: of the largest value. What is not float32 must be the same. */
+export function near(taken: unknown, alone: unknown, tolerance: number): boolean {
   if (!(taken instanceof Tensor && alone instanceof Tensor)) return false
   if (taken.dims.join() !== alone.dims.join()) return false
   if (!(taken.data instanceof Float32Array && alone.data instanceof Float32Array)) {

@@ -12,7 +12,7 @@ import {
   type ThreadNotice,
   type ThreadSettings,
 } from '../core/messages.ts'
-import { beginTask, showHeap } from '../device/native-gate.ts'
+import { beginTask, insideGate, showHeap } from '../device/native-gate.ts'
 import { prepareImage } from '../images/prepare-image.ts'
 import { createLogger } from '../observe/log.ts'
 import { createDeployments } from './deployments.ts'
@@ -20,6 +20,7 @@ import { describeFunction, describeRetraining } from './describe.ts'
 import { attribute, catchFaults, forbidExit, type Origin } from './faults.ts'
 import { type InvokeOptions, invoke } from './invoke.ts'
 import { invokeBatch } from './invoke-batch.ts'
+import { prepareModels } from './prepare-models.ts'
 
 // The pool starts this thread with these settings, and nobody else does.
 const settings = workerData as ThreadSettings
@@ -39,6 +40,10 @@ const perform: {
 } = {
   describe: ({ function: name, bundle }) => describeFunction(name, bundle),
   'describe-retraining': ({ function: name, bundle }) => describeRetraining(name, bundle),
+  async prepare({ deployment, folder }) {
+    const inEngine = <T>(work: () => Promise<T>) => insideGate(settings.gate, threadId, work)
+    return { models: await prepareModels(deployment, { settings, log, folder, inEngine }) }
+  },
   async load({ deployment }) {
     const startedAt = performance.now()
     await deployments.get(deployment)

@@ -127,6 +127,7 @@ function appWith(stub: Stub = {}) {
     drift: { list: () => [], get: () => undefined, reset: missing },
     metrics: { text: async () => 'corun_slots 1\n', contentType: 'text/plain' },
     profile: () => ({ reason: 'test' }),
+    threads: () => 2,
     notReady: () => stub.notReady,
     config: {
       bodyLimit: stub.bodyLimit ?? 1000,

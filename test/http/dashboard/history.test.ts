@@ -91,6 +91,7 @@ test("the server's own metrics become rates and latencies", async () => {
     threads: () => ({ threads: 3, restarts: 0, restartsBy: {} }),
     training: () => ({ active: true, waitedMs: 0, bursts: 0 }),
     drift: () => [],
+    models: () => [],
   })
   const look = async (at: number) => snapshotOf(parseMetrics(await metrics.text()), at)
   const before = await look(10_000)

@@ -1,0 +1,55 @@
+/** In which form threads open a model, shared weights or plain: pure. */
+import type { Provider } from '../core/config.ts'
+
+export interface FormFacts {
+  provider: Provider
+  /** Of the ONNX file. */
+  fileBytes: number
+  /** Left out before the shared form has been made. */
+  trial?: {
+    /** Weights that would be shared. */
+    weightBytes: number
+    /** Whether both forms answer the same; undefined where no input could be made up. */
+    same: boolean | undefined
+    /** Times of runs in turns. Unit: ms. */
+    plainMs: readonly number[]
+    sharedMs: readonly number[]
+  }
+}
+
+export interface FormChoice {
+  form: 'shared' | 'plain'
+  why: string
+}
+
+/** Below this there is nothing to save. */
+const leastBytes = 64 * 2 ** 10
+
+/** Below this, speed is worth more than the memory of a copy a thread. */
+const smallBytes = 8 * 2 ** 20
+
+/** Shared weights are not packed for the engine's matrix products: what that may cost a small model, and a larger one. */
+const mostSlowdown = { small: 1.1, large: 1.5 }
+
+/** `try`: it takes a trial to say. */
+export function chooseForm({ provider, fileBytes, trial }: FormFacts): FormChoice | 'try' {
+  const plain = (why: string): FormChoice => ({ form: 'plain', why })
+  if (provider !== 'cpu') return plain(`weights lie in the memory of the provider, ${provider}`)
+  if (fileBytes < leastBytes) return plain('the model is too small to share')
+  if (trial === undefined) return 'try'
+  const { weightBytes, same, plainMs, sharedMs } = trial
+  if (weightBytes < leastBytes) return plain('its weights are too small to share')
+  if (same === undefined) return plain('no input could be made up to compare the shared form with')
+  if (!same) return plain('the shared form answers otherwise')
+  const ratio = median(sharedMs) / median(plainMs)
+  const most = weightBytes < smallBytes ? mostSlowdown.small : mostSlowdown.large
+  const times = `its runs take ${ratio.toFixed(2)} times as long`
+  return ratio > most
+    ? plain(`shared, ${times}, of ${most} at most`)
+    : { form: 'shared', why: `one copy of the weights for all threads; ${times}` }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN
+}
