@@ -30,6 +30,7 @@ const deployment: Deployment = {
       labels: ['cat', 'dog'],
       inputs: [],
       outputs: [],
+      prepared: { form: 'plain', why: 'it is small', weightBytes: 1000 },
     },
   },
 }
@@ -334,6 +335,14 @@ for (const [name, init, status] of adminCases) {
     assert.is((await app.request('/api/retraining/scene/run', init)).status, status)
   })
 }
+
+test('a function says what the weights of its models take in all sessions', async () => {
+  const view = await (await appWith().app.request('/api/functions/scene')).json()
+  const why = 'it is small'
+  assert.equal((view as { memory: object }).memory, {
+    'scene.net': { weights: 'plain', why, sessions: 2, estimatedBytes: 2000 },
+  })
+})
 
 test('reading needs no token, nor does a function URL', async () => {
   const { app } = appWith({ adminToken })
