@@ -56,7 +56,14 @@ test('a retraining is filled with its defaults', () => {
   const checked = checkRetraining('f', { model: 'm' })
   assert.is(checked.trainable, 'all')
   assert.equal(checked.optimizer, adam())
-  assert.equal(checked.accept, { minGain: 0, maxForgetting: 0.02, minSamples: 20 })
+  assert.equal(checked.accept, {
+    minGain: 0,
+    maxForgetting: 0.02,
+    minSamples: 20,
+    significance: 0.05,
+    maxSlowdown: 0.1,
+    minNewSamples: 10,
+  })
   assert.is(
     checkRetraining('f', { model: 'm', optimizer: sgd({ learningRate: 0.1 }) }).optimizer.learningRate,
     0.1,
