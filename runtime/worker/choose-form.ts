@@ -23,13 +23,13 @@ export interface FormChoice {
 }
 
 /** Below this there is nothing to save. */
-const leastBytes = 64 * 2 ** 10
+const leastBytes = 2 ** 20
 
 /** Below this, speed is worth more than the memory of a copy a thread. */
 const smallBytes = 8 * 2 ** 20
 
 /** Shared weights are not packed for the engine's matrix products: what that may cost a small model, and a larger one. */
-const mostSlowdown = { small: 1.1, large: 1.5 }
+const mostSlowdown = { small: 1.1, large: 1.2 }
 
 /** `try`: it takes a trial to say. */
 export function chooseForm({ provider, fileBytes, trial }: FormFacts): FormChoice | 'try' {
