@@ -22,14 +22,11 @@ export interface FormChoice {
   why: string
 }
 
-/** Below this there is nothing to save. */
-const leastBytes = 2 ** 20
+/** Below this a copy a thread is not worth the trial, which takes some tenths of a second when a model is first seen. */
+const leastBytes = 8 * 2 ** 20
 
-/** Below this, speed is worth more than the memory of a copy a thread. */
-const smallBytes = 8 * 2 ** 20
-
-/** Shared weights are not packed for the engine's matrix products: what that may cost a small model, and a larger one. */
-const mostSlowdown = { small: 1.1, large: 1.2 }
+/** Shared weights are not packed for the engine's matrix products: what that may cost. */
+const mostSlowdown = 1.2
 
 /** `try`: it takes a trial to say. */
 export function chooseForm({ provider, fileBytes, trial }: FormFacts): FormChoice | 'try' {
@@ -42,10 +39,9 @@ export function chooseForm({ provider, fileBytes, trial }: FormFacts): FormChoic
   if (same === undefined) return plain('no input could be made up to compare the shared form with')
   if (!same) return plain('the shared form answers otherwise')
   const ratio = median(sharedMs) / median(plainMs)
-  const most = weightBytes < smallBytes ? mostSlowdown.small : mostSlowdown.large
   const times = `its runs take ${ratio.toFixed(2)} times as long`
-  return ratio > most
-    ? plain(`shared, ${times}, of ${most} at most`)
+  return ratio > mostSlowdown
+    ? plain(`shared, ${times}, of ${mostSlowdown} at most`)
     : { form: 'shared', why: `one copy of the weights for all threads; ${times}` }
 }
 

