@@ -211,7 +211,7 @@ export const errorKinds = {
   'trainer-failed': {
     status: 500,
     title: 'The trainer process failed',
-    hint: 'The log has its last lines; the next run starts afresh.',
+    hint: 'The log has its last lines. Start it again: it begins anew.',
   },
 
   // What keeps a command from running.
