@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { packageRoot } from '../../runtime/core/package-root.ts'
 import { residentBytes } from '../../runtime/device/memory.ts'
 import { startServer } from '../demo/server-process.ts'
 import { randomFrom } from '../pictures/random.ts'
@@ -45,12 +46,34 @@ export async function functionsSuite({ quick, say }: SuiteOptions): Promise<Suit
   const size = quick ? short : full
   try {
     const figures = [...(await measureServer(join(folder, 'server'), size, quick, say))]
+    say('first starts with the functions that ship')
+    figures.push(...(await measureStarts(folder, size, quick)))
     say('threads that load models')
     figures.push(...(await measureThreads(folder, size, quick)))
     return { figures, left: [] }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** A box that sees the functions for the first time: nothing is built, adopted or prepared yet. */
+async function measureStarts(scratch: string, { rounds }: Size, quick: boolean): Promise<Figure[]> {
+  const ready: number[] = []
+  const first: number[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    const data = join(scratch, `first-start-${round}`)
+    const functions = join(packageRoot, 'functions')
+    const server = await startServer(['--port', '0', '--functions', functions, '--data', data])
+    ready.push(server.readyMs / 1000)
+    const askedAt = performance.now()
+    await (await fetch(`${server.url}/fn/hello`)).text()
+    first.push((performance.now() - askedAt) / 1000)
+    await server.stop()
+  }
+  return [
+    figure('ready after a first start, functions that ship', 's', ready, { bound: '<= 3', quick }),
+    figure('first answer after that', 's', first, { bound: '<= 1', quick }),
+  ]
 }
 
 async function measureServer(
