@@ -118,6 +118,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     dataDir: config.data,
     pool,
     models: store,
+    keepWarmMs: config.keepWarm * 1000,
     log,
   })
 
@@ -133,11 +134,12 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     drift: () => watching.drift.list(),
     models() {
       const { threads } = pool.stats()
-      const models = registry.list().flatMap(({ deployment }) => Object.values(deployment?.models ?? {}))
-      return models.flatMap(model => {
-        const memory = modelMemory(model, threads)
-        return memory === undefined ? [] : [{ model: model.id, ...memory }]
-      })
+      return registry.loaded().flatMap(({ deployment, role }) =>
+        Object.values(deployment.models).flatMap(model => {
+          const memory = modelMemory(model, threads)
+          return memory === undefined ? [] : [{ model: model.id, role, ...memory }]
+        }),
+      )
     },
   })
   const dispatcher = createDispatcher({
@@ -155,7 +157,10 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     },
     onAnswer: answered => watching.answered(answered),
     onBatch: metrics.batch,
-    onOutOfMemory: size => scheduler.outOfMemory(size, dispatcher.stats().running),
+    onOutOfMemory(size) {
+      registry.releaseWarm()
+      scheduler.outOfMemory(size, dispatcher.stats().running)
+    },
   })
   const scheduler = await createScheduler(
     operatingState(inForce, training),

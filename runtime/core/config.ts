@@ -68,6 +68,8 @@ export const configSchema = z.object({
   threadReloads: z.coerce.number().int().min(1).default(200),
   /** Versions of a model that served before whose files stay, beside the last one and the pinned. */
   keepVersions: z.coerce.number().int().min(0).default(5),
+  /** How long the version before stays loaded after a promotion or a rollback. Unit: s. */
+  keepWarm: z.coerce.number().int().min(0).max(2_000_000).default(600),
   logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
 })
 export type Config = z.output<typeof configSchema>
@@ -141,6 +143,11 @@ export const configOptions: readonly ConfigOption[] = [
     'keepVersions',
     '5',
     'Earlier versions of a model that are kept, beside the last one and pinned ones',
+  ),
+  option(
+    'keepWarm',
+    '600',
+    'Seconds that the version before stays loaded after a promotion, so that a rollback is instant; 0: not at all',
   ),
   option('logLevel', 'info', 'trace, debug, info, warn, error or silent; JSON lines on standard error'),
 ]

@@ -16,9 +16,11 @@ export interface MetricSources {
   models(): readonly ModelFacts[]
 }
 
-/** Of a model that serves. */
+/** Of a model in a deployment that is loaded. */
 export interface ModelFacts {
   model: string
+  /** What its deployment is loaded for. */
+  role: string
   weights: 'shared' | 'plain'
   sessions: number
   estimatedBytes: number
@@ -171,16 +173,19 @@ function addModelMetrics(registers: Registry[], facts: MetricSources['models']):
     new Gauge({
       name,
       help,
-      labelNames: ['model', 'weights'] as const,
+      labelNames: ['model', 'weights', 'role'] as const,
       registers,
       collect() {
         this.reset()
-        for (const each of facts()) this.set({ model: each.model, weights: each.weights }, read(each))
+        for (const each of facts()) {
+          const { model, weights, role } = each
+          this.set({ model, weights, role }, read(each))
+        }
       },
     })
   labelled(
     'corun_model_sessions',
-    'Sessions of a model, whose weights are shared or plain (a copy each)',
+    'Sessions of a model, whose weights are shared or plain (a copy each), by what they are loaded for',
     ({ sessions }) => sessions,
   )
   labelled(

@@ -11,6 +11,7 @@ import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Pool } from '../pool/pool.ts'
 import { createSerial } from '../state/serial.ts'
+import { createBeside } from './beside.ts'
 import { createBundleFiles } from './bundle-files.ts'
 import { type DescribeContext, describeRetraining, describeSource } from './describe-source.ts'
 import { discoverFunctions, type FunctionSource } from './discover.ts'
@@ -30,6 +31,8 @@ export interface RegistryOptions {
   pool: Pick<Pool, 'run' | 'loadEverywhere' | 'unloadEverywhere'>
   models: ModelSource
   log: Logger
+  /** How long the version before stays loaded after a switch; 0: not at all. Default 600,000. */
+  keepWarmMs?: number
   clock?: Clock
 }
 
@@ -37,6 +40,12 @@ export interface RegistryOptions {
 export type RegistryChange =
   | { type: 'deployed' | 'failed'; entry: FunctionEntry }
   | { type: 'removed'; name: string }
+
+export interface LoadedDeployment {
+  deployment: Deployment
+  /** `warm`: served before. */
+  role: 'serving' | 'warm'
+}
 
 /** What changes a deployment happens one after another. */
 export interface Registry {
@@ -67,15 +76,20 @@ export interface Registry {
   acquire(name: string, admitted?: Deployment): { deployment: Deployment; release(): void }
   /**
    * Loads and warms another version of a model in every thread, awaits `commit`, and only then lets it take
-   * traffic. When anything fails, the old version serves on.
+   * traffic. When anything fails, the old version serves on. The one before stays warm for a while: a switch back to it
+   * loads nothing.
    */
   switchModel(modelId: string, version: ModelVersion, commit: () => Promise<void>): Promise<void>
+  /** Memory is short: only what serves stays loaded. */
+  releaseWarm(): void
+  /** Every deployment that the threads have loaded, and what for. */
+  loaded(): LoadedDeployment[]
   /** Unloads what has a `dispose`, after the last request; threads that stay busy are not waited for long. */
   close(): Promise<void>
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
-  const { functionsDir, dataDir, pool, models, log, clock = systemClock } = options
+  const { functionsDir, dataDir, pool, models, log, keepWarmMs = 600_000, clock = systemClock } = options
   const builds = join(dataDir, 'builds')
   const bundleFiles = createBundleFiles(builds)
   const sessionFiles = createSessionFiles(join(dataDir, 'cache', 'sessions'), pool, log)
@@ -92,6 +106,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       .then(() => inTurn(() => Promise.all([bundleFiles.drop(id), sessionFiles.drop(id)])))
       .catch(error => log.warn({ deployment: id, err: error }, 'a deployment was not unloaded'))
   })
+
+  const beside = createBeside({ keepWarmMs, letGo: leases.giveUp })
 
   function tell(change: RegistryChange): void {
     for (const listener of listeners) listener(change)
@@ -110,12 +126,19 @@ export function createRegistry(options: RegistryOptions): Registry {
     tell({ type: 'failed', entry })
   }
 
-  function serve(entry: FunctionEntry, deployment: Deployment, stages: Record<string, number>): void {
+  /** `warm`: what served before may serve again soon. */
+  function serve(
+    entry: FunctionEntry,
+    deployment: Deployment,
+    stages: Record<string, number>,
+    { warm }: { warm: boolean },
+  ): void {
     const old = entry.deployment
     entry.deployment = deployment
     entry.state = 'ready'
     log.info({ function: entry.name, version: deployment.id, ...stages }, 'function is live')
-    if (old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
+    beside.served(entry.name, deployment, warm ? old : undefined)
+    if (!warm && old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
   }
 
   /** Loads it everywhere and awaits `commit`; when either fails, no thread keeps it. Answers it as it is loaded. */
@@ -124,6 +147,11 @@ export function createRegistry(options: RegistryOptions): Registry {
     deployment: Deployment,
     commit: () => Promise<void>,
   ): Promise<Deployment> {
+    const present = beside.find(entry.name, deployment.id)
+    if (present !== undefined) {
+      await commit()
+      return present
+    }
     // One that was given up and comes back is not to be unloaded behind this by its last lease.
     leases.want(deployment.id)
     bundleFiles.keep(deployment)
@@ -157,7 +185,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (deployment.id !== entry.deployment?.id) {
         const prepared = await load(entry, deployment, async () => {})
         stages.ended('load')
-        serve(entry, prepared, stages.summary())
+        serve(entry, prepared, stages.summary(), { warm: false })
       }
       // A retraining that does not build is no reason not to serve, and the one before it stays.
       if (retraining === undefined) delete entry.retraining
@@ -177,6 +205,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const deployment = entries.get(name)?.deployment
     entries.delete(name)
     watched.delete(name)
+    beside.remove(name)
     if (deployment !== undefined) leases.giveUp(deployment.id)
     log.info({ function: name, version: deployment?.id }, 'function is removed')
     tell({ type: 'removed', name })
@@ -242,8 +271,16 @@ export function createRegistry(options: RegistryOptions): Registry {
     const next: Deployment = { ...old, models: replaced, id: deploymentId(old.bundleHash, replaced) }
     const prepared = await load(entry, next, commit)
     stages.ended('load')
-    serve(entry, prepared, stages.summary())
+    serve(entry, prepared, stages.summary(), { warm: true })
     tell({ type: 'deployed', entry })
+  }
+
+  function loaded(): LoadedDeployment[] {
+    const serving = [...entries.values()].flatMap(({ deployment }) => deployment ?? [])
+    return [
+      ...serving.map(deployment => ({ deployment, role: 'serving' as const })),
+      ...beside.list().map(deployment => ({ deployment, role: 'warm' as const })),
+    ]
   }
 
   return {
@@ -274,9 +311,12 @@ export function createRegistry(options: RegistryOptions): Registry {
       return { deployment, release: leases.take(deployment.id) }
     },
     switchModel: (...args) => inTurn(() => switchVersion(...args)),
+    releaseWarm: beside.release,
+    loaded,
     async close() {
-      const disposing = [...entries.values()].flatMap(({ deployment }) =>
-        deployment?.description.disposes ? pool.unloadEverywhere(deployment.id) : [],
+      beside.close()
+      const disposing = loaded().flatMap(({ deployment }) =>
+        deployment.description.disposes ? pool.unloadEverywhere(deployment.id) : [],
       )
       const patience = new AbortController()
       await Promise.race([

@@ -17,7 +17,9 @@ test('shared weights count once, plain ones once a session, and what is not know
 })
 
 test('sessions and memory of a model are in the metrics while it serves', async () => {
-  const models = [{ model: 'scene.net', weights: 'shared', sessions: 4, estimatedBytes: 1000 } as const]
+  const models = [
+    { model: 'scene.net', role: 'serving', weights: 'shared', sessions: 4, estimatedBytes: 1000 } as const,
+  ]
   const metrics = createMetrics({
     slots: () => ({ slots: 1, batch: 1, running: 0, queued: 0 }),
     scheduler: () => ({ heldBack: 0, p95Ms: null, boundMs: null, ceiling: { slots: null, batch: null } }),
@@ -27,8 +29,11 @@ test('sessions and memory of a model are in the metrics while it serves', async 
     models: () => models,
   })
   const text = await metrics.text()
-  assert.match(text, 'corun_model_sessions{model="scene.net",weights="shared"} 4')
-  assert.match(text, 'corun_model_weights_bytes_estimate{model="scene.net",weights="shared"} 1000')
+  assert.match(text, 'corun_model_sessions{model="scene.net",weights="shared",role="serving"} 4')
+  assert.match(
+    text,
+    'corun_model_weights_bytes_estimate{model="scene.net",weights="shared",role="serving"} 1000',
+  )
   models.pop()
   assert.not.match(await metrics.text(), 'scene.net')
 })

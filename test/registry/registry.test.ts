@@ -7,19 +7,14 @@ import type { Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
 import { openModelStore } from '../../runtime/models/model-store.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
-import {
-  externalFilesOf,
-  parametersOf,
-  readGraph,
-  replaceWeights,
-  writeGraph,
-} from '../../runtime/onnx/index.ts'
+import { externalFilesOf, readGraph, writeGraph } from '../../runtime/onnx/index.ts'
 import type { Pool } from '../../runtime/pool/pool.ts'
 import { createRegistry, type Registry } from '../../runtime/registry/registry.ts'
 import { smallNetwork } from '../autodiff/small-network.ts'
 import { weightsApart } from '../onnx/weights-apart.ts'
 import { codeOf, fixturePool, jsonOf, plainModels, type Reply, textOf } from '../pool/harness.ts'
 import { realModel } from '../training/real-model.ts'
+import { movedWeights } from './moved-weights.ts'
 
 const test = suite('registry/registry')
 
@@ -58,12 +53,14 @@ async function write(path: string, content: string): Promise<void> {
 }
 async function started(
   models = plainModels as Parameters<typeof createRegistry>[0]['models'],
+  keepWarmMs = 0,
 ): Promise<Registry> {
   const registry = createRegistry({
     functionsDir,
     dataDir: join(folder, 'data'),
     pool,
     models,
+    keepWarmMs,
     log: silentLogger,
   })
   await registry.start()
@@ -337,21 +334,12 @@ const versionOfModel = `export default {
   handler: (_, { models, deployment }) => ({ model: models.net.version, deployment: deployment.version }),
 }`
 
-/** The real model with its weights moved, as a retraining would. */
-async function anotherVersion(): Promise<Uint8Array> {
-  const bytes = await readFile(realModel)
-  const [parameter] = parametersOf(readGraph(bytes))
-  if (parameter === undefined) throw new Error('a model without weights')
-  const count = parameter.dims.reduce((product, dim) => product * dim, 1)
-  return replaceWeights(bytes, new Map([[parameter.name, new Float32Array(count).fill(0.1)]]))
-}
-
 async function withStore() {
   const store = await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger })
   await write('a.ts', versionOfModel)
   const registry = await started(store)
   const old = registry.deployed('a')
-  const next = await store.addCandidate('a.net', await anotherVersion(), {
+  const next = await store.addCandidate('a.net', await movedWeights(), {
     parent: old.models.net?.sha256 ?? '',
     runId: 'run',
   })

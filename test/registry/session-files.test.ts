@@ -44,13 +44,20 @@ test('what is kept of a model is there while a deployment uses it, and no longer
   const functionsDir = join(folder, 'functions')
   for (const name of ['one', 'two']) {
     await mkdir(join(functionsDir, name), { recursive: true })
-    await writeFile(join(functionsDir, name, 'net.onnx'), loadNetwork('squeezenet1_1'))
+    await writeFile(join(functionsDir, name, 'net.onnx'), loadNetwork('shufflenet_v2_x1_0'))
     await writeFile(join(functionsDir, name, 'function.ts'), source('first'))
   }
   await mkdir(join(cache, 'stranger'))
   await writeFile(join(cache, '.stranger.tmp'), '')
   const dataDir = join(folder, 'data')
-  const registry = createRegistry({ functionsDir, dataDir, pool, models: plainModels, log: silentLogger })
+  const registry = createRegistry({
+    functionsDir,
+    dataDir,
+    pool,
+    models: plainModels,
+    keepWarmMs: 0,
+    log: silentLogger,
+  })
   const prepared = () => registry.deployed('one').models.net?.prepared
   const kept = async () => (await readdir(cache)).sort()
 
@@ -69,7 +76,7 @@ test('what is kept of a model is there while a deployment uses it, and no longer
   assert.is(prepared()?.entry, first)
 
   const file = join(functionsDir, 'other.onnx')
-  await writeFile(file, loadNetwork('squeezenet1_0'))
+  await writeFile(file, loadNetwork('mobilenet_v2'))
   const version = { sha256: 'a'.repeat(64), file, labels: [] }
   await registry.switchModel('one.net', version, async () => {})
   const second = prepared()?.entry ?? 'none'
