@@ -48,7 +48,16 @@ const dashboard = await build({
   logLevel: 'warning',
   write: false,
 })
-const files = [...result.outputFiles, ...dashboard.outputFiles]
+const thread = await build({
+  absWorkingDir: root,
+  entryPoints: ['runtime/worker/thread.cts'],
+  outfile: 'dist/thread.cjs',
+  platform: 'node',
+  target: 'node20.19',
+  logLevel: 'warning',
+  write: false,
+})
+const files = [...result.outputFiles, ...dashboard.outputFiles, ...thread.outputFiles]
 
 // Only what changed is written, each file in one rename: a server or a test that runs meanwhile never meets a
 // missing or half-written file.

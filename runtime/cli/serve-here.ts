@@ -1,7 +1,7 @@
 /** The system behind its port in this process, until it is told to stop; then an orderly stop. */
 import { Server, Socket } from 'node:net'
 import type { Config } from '../core/config.ts'
-import { type ServingNotice, servingCommandSchema } from '../core/messages.ts'
+import { type ServingNotice, servingCommandSchema } from '../core/serving-messages.ts'
 import { createApp } from '../http/app.ts'
 import { type HttpServer, listen } from '../http/server.ts'
 import { createLogger, logFile } from '../observe/log.ts'

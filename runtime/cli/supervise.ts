@@ -5,7 +5,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import type { Server, Socket } from 'node:net'
 import type { Config } from '../core/config.ts'
-import { type ServingCommand, servingNoticeSchema } from '../core/messages.ts'
+import { type ServingCommand, servingNoticeSchema } from '../core/serving-messages.ts'
 import type { Logger } from '../observe/log.ts'
 import { afterExit } from './after-exit.ts'
 import { openFrontDoor } from './front-door.ts'

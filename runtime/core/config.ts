@@ -2,8 +2,8 @@
 import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
-import { issuesText } from './definition-schema.ts'
 import { CorunError } from './errors.ts'
+import { issuesText } from './issues-text.ts'
 
 export const providerChoices = ['auto', 'cpu', 'webgpu', 'cuda', 'tensorrt', 'coreml', 'dml'] as const
 export type ProviderChoice = (typeof providerChoices)[number]

@@ -3,8 +3,10 @@
  * and descriptions without code, which travel from the thread that imported the module to the server.
  */
 import { z } from 'zod'
-import type { FetchDefinition, FetchHandler, HandlerDefinition, RetrainingDefinition } from './definition.ts'
+import type { RetrainingDefinition } from './definition.ts'
 import { CorunError } from './errors.ts'
+import { asFunction, type CheckedFunction } from './function-form.ts'
+import { issuesText } from './issues-text.ts'
 import { isLabelName } from './labels.ts'
 import { captureSchema, driftSchema } from './watching-schema.ts'
 
@@ -206,37 +208,22 @@ export const retrainingDefinitionSchema = z.strictObject({
 })
 export type CheckedRetraining = z.output<typeof retrainingDefinitionSchema>
 
-export type CheckedFunction =
-  | { form: 'handler'; definition: HandlerDefinition }
-  | { form: 'fetch'; definition: FetchDefinition }
-
-/** Text of a failed check: `input.width: expected number, received string; ...`. */
-export function issuesText(error: z.ZodError): string {
-  return error.issues.map(issue => `${issue.path.join('.') || '(whole)'}: ${issue.message}`).join('; ')
-}
-
 /** Checks the default export of a function's module. Throws `invalid-definition`. */
 export function checkFunction(name: string, value: unknown): CheckedFunction {
-  if (typeof value === 'function') {
-    // A bare web handler: the shortest form of contract 1.
-    return { form: 'fetch', definition: { fetch: value as FetchHandler } }
-  }
+  if (typeof value === 'function') return asFunction(value)
   if (typeof value !== 'object' || value === null) {
     throw new CorunError(
       'invalid-definition',
       `function "${name}": the default export is ${value === undefined ? 'missing' : typeof value}; expected defineFunction({...}) or (request, context) => Response`,
     )
   }
-  const form = 'fetch' in value ? 'fetch' : 'handler'
-  const schema = form === 'fetch' ? fetchDefinitionSchema : handlerDefinitionSchema
+  const found = asFunction(value)
+  const schema = found.form === 'fetch' ? fetchDefinitionSchema : handlerDefinitionSchema
   const result = schema.safeParse(value)
   if (!result.success) {
     throw new CorunError('invalid-definition', `function "${name}": ${issuesText(result.error)}`)
   }
-  // The check keeps the author's own object: its handler may use `this`.
-  return form === 'fetch'
-    ? { form, definition: value as FetchDefinition }
-    : { form, definition: value as HandlerDefinition }
+  return found
 }
 
 /** Checks the default export of a `retrain.ts` and fills in defaults. Throws `invalid-definition`. */

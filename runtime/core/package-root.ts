@@ -34,9 +34,9 @@ export const packageVersion: string = JSON.parse(
 
 /** Absolute path of a built entry: those of threads and child processes are plain JavaScript (scripts/build.mjs). */
 export function builtEntry(
-  name: 'main' | 'worker' | 'trainer' | 'probe' | 'index' | 'demo' | 'bare-loop',
+  name: 'main' | 'thread' | 'trainer' | 'probe' | 'index' | 'demo' | 'bare-loop',
 ): string {
-  return join(packageRoot, 'dist', `${name}.js`)
+  return join(packageRoot, 'dist', name === 'thread' ? 'thread.cjs' : `${name}.js`)
 }
 
 /** Absolute path of the folder with the dashboard's built page. */

@@ -33,15 +33,28 @@ function findPlace(cells: Int32Array, ownerValue: number): number | undefined {
   return undefined
 }
 
-/** On the main side, before a thread gets its first task. */
-export function admitThread(gate: NativeGate, threadId: number): void {
+/**
+ * On the main side, before a thread gets its first task. One that is `starting` counts as inside until it says
+ * {@link started}: a thread that is ended while it loads native modules aborts the process too.
+ */
+export function admitThread(gate: NativeGate, threadId: number, { starting = false } = {}): void {
   const cells = new Int32Array(gate)
   if (findPlace(cells, threadId + 1) !== undefined) return
   const place = findPlace(cells, 0)
   if (place === undefined) throw new Error(`the gate has places for ${places} threads, and all are taken`)
-  Atomics.store(cells, place + depth, 0)
+  Atomics.store(cells, place + depth, starting ? 1 : 0)
   for (const cell of [barred, begun, heap]) Atomics.store(cells, place + cell, 0)
   Atomics.store(cells, place + owner, threadId + 1)
+}
+
+/** In a thread that is admitted as starting: its modules are there. False while it is not admitted yet. */
+export function started(gate: NativeGate, threadId: number): boolean {
+  const cells = new Int32Array(gate)
+  const place = findPlace(cells, threadId + 1)
+  if (place === undefined) return false
+  Atomics.sub(cells, place + depth, 1)
+  Atomics.notify(cells, place + depth)
+  return true
 }
 
 /** In a thread: it begins a task. */

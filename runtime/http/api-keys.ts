@@ -1,8 +1,8 @@
 /** `/api/keys`: keys of functions. All of it is the admin's, reading too. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { issuesText } from '../core/issues-text.ts'
 import { functionNamePattern } from '../registry/discover.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 

@@ -1,8 +1,8 @@
 /** `/api/models`: versions and lineage; promotion, rollback and pins by hand, each with its reason. */
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { issuesText } from '../core/issues-text.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 
 const version = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal')

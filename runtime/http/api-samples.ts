@@ -1,8 +1,8 @@
 /** `/api/samples` and `/api/functions/{name}/samples`: labelled pictures for retraining, counted, shown and removed; feedback. */
 import { type Context, Hono } from 'hono'
 import { z } from 'zod'
-import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { issuesText } from '../core/issues-text.ts'
 import type { Sample } from '../samples/sample-store.ts'
 import { summarize } from '../samples/summary.ts'
 import { requireAdmin } from './admin.ts'

@@ -2,7 +2,7 @@
  * The one place that decodes pictures, for requests as for training: what a model learns from is, pixel for
  * pixel, what it will be asked about.
  */
-import sharp, { type Metadata } from 'sharp'
+import type { Metadata } from 'sharp'
 import type { ImageInput } from '../core/definition.ts'
 import { CorunError } from '../core/errors.ts'
 import { toLuma } from './luma.ts'
@@ -10,9 +10,18 @@ import { normalize } from './normalize.ts'
 import { placementOf } from './placement.ts'
 import { type ImageFormat, sniffFormat } from './sniff-format.ts'
 
-// Concurrency comes from the pool; a decoder that threads by itself would take the cores of other requests.
-sharp.concurrency(1)
-sharp.cache(false)
+let opening: Promise<typeof import('sharp').default> | undefined
+
+/** Imports the decoder, once: it is most of what a thread's start would take. */
+export function openDecoder(): Promise<typeof import('sharp').default> {
+  opening ??= import('sharp').then(({ default: sharp }) => {
+    // Concurrency comes from the pool; a decoder that threads by itself would take the cores of other requests.
+    sharp.concurrency(1)
+    sharp.cache(false)
+    return sharp
+  })
+  return opening
+}
 
 export interface PreparedImage {
   /** float32 [1, channels, height, width] of the input. */
@@ -31,6 +40,7 @@ export async function prepareImage(bytes: Uint8Array, input: ImageInput): Promis
     const found = bytes.byteLength === 0 ? 'the body is empty' : 'the body is no JPEG, PNG or WebP picture'
     throw new CorunError('unsupported-media-type', found)
   }
+  const sharp = await openDecoder()
   const decoder = sharp(bytes, { failOn: 'error', limitInputPixels: false, autoOrient: true })
   const { width, height } = sizeOf(await decoder.metadata().catch(damaged(format)), format)
   if (width * height > input.maxPixels) {

@@ -3,8 +3,8 @@
  * tfjs-core/src/io/types.ts (ModelJSON, WeightsManifestEntry) and, for graphs, of NodeDef in TensorFlow's protobuf.
  */
 import { z } from 'zod'
-import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { issuesText } from '../core/issues-text.ts'
 
 const weightSchema = z.object({
   name: z.string(),

@@ -3,7 +3,7 @@
  * the state of a version and the way back. Changes are in lineage-edits.ts, files in model-store.ts.
  */
 import { z } from 'zod'
-import { evaluationSchema } from '../core/messages.ts'
+import { evaluationSchema } from '../core/trainer-messages.ts'
 
 const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/)
 

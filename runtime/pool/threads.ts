@@ -37,7 +37,7 @@ export interface ThreadsOptions extends Omit<ThreadSettings, 'gate' | 'batch'> {
   /** Threads that may be started beside those that do not end, or that shall be replaced. Default: as many again. */
   spares?: number
   log: Logger
-  /** The module that runs in a thread. Default: the built worker. */
+  /** The file that runs in a thread, no ES module: see worker/thread.cts. Default: the built worker. */
   entry?: string
   /** Takes answers that begin before their task has ended. */
   onMessage?(message: StreamStart | ThreadLogLine): void
@@ -123,7 +123,7 @@ export function createThreads(
     threads,
     spares,
     log,
-    entry = builtEntry('worker'),
+    entry = builtEntry('thread'),
     restartDelayMs = 5000,
     heapLimitBytes = 4096 * mebibyte,
     batch = 1,
@@ -134,6 +134,8 @@ export function createThreads(
   const most = threadsFor(settings.provider, count + (spares ?? count))
   const gate = createNativeGate()
   const book = createThreadBook()
+  /** Threads that take no tasks yet. */
+  const starting = new Set<number>()
   const known = new Map<number, Known>()
   const restarts: Partial<Record<EndReason, number>> = {}
   const arrivals: ((threadId: number | undefined) => void)[] = []
@@ -166,10 +168,19 @@ export function createThreads(
     execArgv: ['--enable-source-maps'],
   })
 
+  /** Of those that Piscina has made: none may be ended before its modules are there. */
+  function admitStarting(): void {
+    for (const { threadId } of piscina.threads) {
+      if (known.has(threadId) || starting.has(threadId)) continue
+      starting.add(threadId)
+      admitThread(gate, threadId, { starting: true })
+    }
+  }
+
   function know(threadId: number): boolean {
     const worker = piscina.threads.find(thread => thread.threadId === threadId)
     if (worker === undefined || known.has(threadId)) return false
-    admitThread(gate, threadId)
+    starting.delete(threadId)
     const utilization = worker.performance.eventLoopUtilization()
     const thread: Known = { worker, sent: 0, reloads: 0, replaced: false, utilization }
     known.set(threadId, thread)
@@ -198,6 +209,7 @@ export function createThreads(
     book.add(threadId)
   }
 
+  admitStarting()
   // The first threads take tasks at once, those that replace them when they say that they are up.
   for (const { threadId } of piscina.threads) if (know(threadId)) book.add(threadId)
   // Piscina counts a thread as ready only after its listeners have run.
@@ -206,6 +218,11 @@ export function createThreads(
     // A thread that threw is still alive in name; one that exited has no id any more and is missed among the others.
     const live = new Set(piscina.threads.map(({ threadId }) => threadId))
     const gone = [...known].filter(([known]) => known === id || !live.has(known))
+    for (const threadId of starting) {
+      if (live.has(threadId) && threadId !== id) continue
+      starting.delete(threadId)
+      forgetThread(gate, threadId)
+    }
     // One that ends before it has begun anything could not start; nobody knew the id of one that was to come.
     startFails = gone.every(([, { leaving }]) => leaving === undefined)
     for (const [ended, thread] of gone) {
@@ -233,6 +250,7 @@ export function createThreads(
 
   /** Piscina starts no more threads by itself once one has failed to start: memory may have been short, for a while. */
   function replaceMissing(): void {
+    admitStarting()
     if (closing || missing() <= 0) return
     for (const give of arrivals.splice(0)) give(undefined)
     if (known.size === 0 && startFails) book.dismiss()
@@ -248,6 +266,7 @@ export function createThreads(
     const task: PoolTask = { type: 'unload', deploymentId: '' }
     post(task, undefined, [], leave.signal).catch(() => {})
     leave.abort()
+    admitStarting()
   }
 
   function post(

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type OperatingPoints, safeOperatingPoints } from '../core/config.ts'
-import { issuesText } from '../core/definition-schema.ts'
+import { issuesText } from '../core/issues-text.ts'
 import {
   type Profile,
   type ProfileKey,

@@ -1,7 +1,7 @@
 /** The trainer as a load: it trains for ever until it is stopped, and its steps are counted. */
 import { CorunError } from '../core/errors.ts'
-import type { TrainerJob } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
+import type { TrainerJob } from '../core/trainer-messages.ts'
 import { residentBytes } from '../device/memory.ts'
 import type { LaunchTrainer } from '../training/launch.ts'
 

@@ -1,7 +1,7 @@
 /** What an interrupted run needs to go on: a folder a function, `checkpoints/<function>`, with its job and the trainer's files. */
 import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type TrainerJob, trainerJobSchema } from '../core/messages.ts'
+import { type TrainerJob, trainerJobSchema } from '../core/trainer-messages.ts'
 import { makeFolder, writeDurably } from '../state/durable-file.ts'
 import { readCheckpoint } from '../training/checkpoint.ts'
 

@@ -1,6 +1,6 @@
 /** The gate: from what both versions did on the same pictures to a decision with its reasons. Pure. */
 import type { CheckedRetraining } from '../core/definition-schema.ts'
-import type { Comparison, Latency } from '../core/messages.ts'
+import type { Comparison, Latency } from '../core/trainer-messages.ts'
 import type { VersionMetrics } from '../models/lineage.ts'
 import { probabilityOfChance } from '../training/paired-test.ts'
 

@@ -1,6 +1,6 @@
 /** The versions that served before and might fit the new samples: candidates that need no training. Pure. */
 import { isDeepStrictEqual } from 'node:util'
-import type { TrainerJob } from '../core/messages.ts'
+import type { TrainerJob } from '../core/trainer-messages.ts'
 import type { ModelFile } from '../models/model-store.ts'
 import type { ModelView } from '../models/model-view.ts'
 

@@ -1,5 +1,5 @@
 /** Whether an interrupted run may go on where it was, or has to begin anew: pure. */
-import type { LabelledFile, TrainerJob } from '../core/messages.ts'
+import type { LabelledFile, TrainerJob } from '../core/trainer-messages.ts'
 
 export interface PresentFacts {
   /** Content hash of the version that serves. */

@@ -1,6 +1,6 @@
 /** A retraining run as it is recorded and shown. */
 import { z } from 'zod'
-import { comparisonSchema, epochSchema, evaluationSchema, latencySchema } from '../core/messages.ts'
+import { comparisonSchema, epochSchema, evaluationSchema, latencySchema } from '../core/trainer-messages.ts'
 
 const metricsSchema = z.object({ heldOut: evaluationSchema, reference: evaluationSchema })
 

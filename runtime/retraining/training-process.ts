@@ -1,7 +1,7 @@
 /** One trainer process from launch to outcome: reports its events, passes commands on, and says how it ended. */
 import { CorunError, deserializeError } from '../core/errors.ts'
-import type { TrainerEvent } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
+import type { TrainerEvent } from '../core/trainer-messages.ts'
 import type { LaunchTrainer, TrainerExit } from '../training/launch.ts'
 import type { FollowedRun } from './yielding.ts'
 

@@ -3,7 +3,7 @@
  * pace-training.ts. Asks how long its threads ran, moves them between scheduling classes, answers its questions.
  */
 import type { Clock } from '../core/clock.ts'
-import type { TrainerEvent } from '../core/messages.ts'
+import type { TrainerEvent } from '../core/trainer-messages.ts'
 import type { TrainerPriority } from '../device/priority.ts'
 import { type ClassSwitch, openClassSwitch } from '../device/scheduling-class.ts'
 import { type ThreadTimes, threadTimes } from '../device/thread-times.ts'

@@ -5,7 +5,7 @@ import { extname, join } from 'node:path'
 import type { Loss } from '../core/definition.ts'
 import { CorunError } from '../core/errors.ts'
 import { expectedLabel, targetsOf } from '../core/labels.ts'
-import type { LabelledFile } from '../core/messages.ts'
+import type { LabelledFile } from '../core/trainer-messages.ts'
 import { isHeldOut } from './split.ts'
 
 const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.webp'])

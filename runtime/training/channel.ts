@@ -2,7 +2,7 @@
  * The trainer's line to its parent: events out, commands in, over IPC; JSON lines on standard output when it was
  * started by hand.
  */
-import { type TrainerCommand, type TrainerEvent, trainerCommandSchema } from '../core/messages.ts'
+import { type TrainerCommand, type TrainerEvent, trainerCommandSchema } from '../core/trainer-messages.ts'
 
 export interface Channel {
   /** Resolves when the parent has it, or is gone. */

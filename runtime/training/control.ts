@@ -1,5 +1,5 @@
 /** Pause, resume and stop, as the training loop sees them: it asks between steps, never inside one. */
-import type { TrainerCommand } from '../core/messages.ts'
+import type { TrainerCommand } from '../core/trainer-messages.ts'
 
 export interface Control {
   command(command: TrainerCommand): void

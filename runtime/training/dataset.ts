@@ -1,5 +1,5 @@
 /** Pictures as tensors: decoded and resized once, kept in memory up to a limit, read again beyond it. */
-import type { LabelledFile } from '../core/messages.ts'
+import type { LabelledFile } from '../core/trainer-messages.ts'
 
 export interface Target {
   /** float32 [labels]: what the model should say, as its loss takes it. */

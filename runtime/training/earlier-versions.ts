@@ -1,5 +1,5 @@
 /** Whether a version that served before fits the new samples, so that nothing needs to be learned. */
-import type { Comparison, TrainerJob } from '../core/messages.ts'
+import type { Comparison, TrainerJob } from '../core/trainer-messages.ts'
 import type { Dataset } from './dataset.ts'
 import { type EvaluationOptions, evaluate } from './evaluate.ts'
 import { compareScores, probabilityOfChance } from './paired-test.ts'

@@ -1,6 +1,6 @@
 /** How well plain models, as they would serve, do on pictures that were never trained on. */
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import type { TrainerJob } from '../core/messages.ts'
+import type { TrainerJob } from '../core/trainer-messages.ts'
 import type { Control } from './control.ts'
 import type { Dataset } from './dataset.ts'
 import type { Score, Scorer } from './score.ts'

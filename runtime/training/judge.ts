@@ -1,5 +1,5 @@
 /** What a candidate is worth beside the version that serves: on the same pictures, and in the same time. */
-import type { Comparison, Latency } from '../core/messages.ts'
+import type { Comparison, Latency } from '../core/trainer-messages.ts'
 import type { VersionMetrics } from '../models/lineage.ts'
 import type { Dataset } from './dataset.ts'
 import { type EvaluationOptions, evaluate } from './evaluate.ts'

@@ -1,6 +1,6 @@
 /** How long two models take for one picture in warm sessions, measured in turns so that both meet the same machine. */
 import { type InferenceSession, Tensor } from 'onnxruntime-node'
-import type { Latency, TrainerJob } from '../core/messages.ts'
+import type { Latency, TrainerJob } from '../core/trainer-messages.ts'
 import type { Control } from './control.ts'
 import { createSession } from './evaluate.ts'
 import { sessionOptions } from './session-options.ts'

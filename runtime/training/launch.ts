@@ -1,7 +1,7 @@
 /** Starts the trainer process and listens to it. What its events mean for a run is the caller's. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { type TrainerCommand, type TrainerEvent, trainerEventSchema } from '../core/messages.ts'
 import { builtEntry } from '../core/package-root.ts'
+import { type TrainerCommand, type TrainerEvent, trainerEventSchema } from '../core/trainer-messages.ts'
 
 export interface TrainerExit {
   code: number | null

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
-import type { TrainerEvent, TrainerJob } from '../core/messages.ts'
+import type { TrainerEvent, TrainerJob } from '../core/trainer-messages.ts'
 import { elementCount, readGraph, replaceWeights } from '../onnx/index.ts'
 import {
   type Checkpoint,

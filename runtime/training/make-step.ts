@@ -11,7 +11,7 @@ import {
 import type { Trainable } from '../core/definition.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
-import type { TrainerJob } from '../core/messages.ts'
+import type { TrainerJob } from '../core/trainer-messages.ts'
 import { type Graph, parametersOf, readGraph, selectParameters, writeGraph } from '../onnx/index.ts'
 import { findChannelBlock } from './channel-block.ts'
 import { simplify } from './simplify.ts'

@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { AccumulatingStep, TrainingStep } from '../autodiff/index.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
-import type { TrainerJob } from '../core/messages.ts'
+import type { TrainerJob } from '../core/trainer-messages.ts'
 import { residentBytes } from '../device/memory.ts'
 import { elementCount, type Graph, readGraph } from '../onnx/index.ts'
 import { createAccumulatingRunner } from './accumulating-runner.ts'

@@ -1,5 +1,5 @@
 /** Whether one model does better than another on the same pictures, or only seems to. Pure. */
-import type { Comparison } from '../core/messages.ts'
+import type { Comparison } from '../core/trainer-messages.ts'
 
 /** `before` and `after`: a score each picture, in the same order; the larger, the better. */
 export function compareScores(before: readonly number[], after: readonly number[]): Comparison {

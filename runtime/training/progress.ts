@@ -1,6 +1,6 @@
 /** What is said of a running training: not more often than people look, and the mean loss of each epoch. */
 import { z } from 'zod'
-import type { TrainerEvent } from '../core/messages.ts'
+import type { TrainerEvent } from '../core/trainer-messages.ts'
 
 export interface Step {
   epoch: number

@@ -1,7 +1,7 @@
 /** How much each picture counts in the loss, and how sure its targets are. Pure. */
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
-import type { LabelledFile } from '../core/messages.ts'
+import type { LabelledFile } from '../core/trainer-messages.ts'
 
 /**
  * A weight for each label. `balanced`: N / (K n), where n of the N pictures that an epoch shows have the label, and K labels

@@ -1,6 +1,6 @@
 /** How the trainer's sessions run: on the provider of the job, with its threads, yielding the cores while idle. */
 import type { InferenceSession } from 'onnxruntime-node'
-import type { TrainerJob } from '../core/messages.ts'
+import type { TrainerJob } from '../core/trainer-messages.ts'
 
 export function sessionOptions({ provider, threads }: Pick<TrainerJob, 'provider' | 'threads'>) {
   return {

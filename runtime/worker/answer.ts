@@ -1,7 +1,7 @@
 /** From what a handler returned to the answer that leaves the thread. */
 import type { z } from 'zod'
-import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { issuesText } from '../core/issues-text.ts'
 import type { AnswerHead, InvocationAnswer } from '../core/messages.ts'
 import { join, type ReadyPart, readReady } from './read-ready.ts'
 

@@ -1,9 +1,9 @@
 /** The deployments that this thread has loaded: module, sessions, warmed up. */
 import type { InferenceSession, Tensor } from 'onnxruntime-node'
 import type { ModelHandle } from '../core/definition.ts'
-import { type CheckedFunction, checkFunction } from '../core/definition-schema.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
+import { asFunction, type CheckedFunction } from '../core/function-form.ts'
 import type { DeploymentName, ThreadSettings } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { insideGate } from '../device/native-gate.ts'
@@ -52,10 +52,8 @@ export function createDeployments(context: ThreadContext): Deployments {
   const inEngine = <T>(work: () => Promise<T>) => insideGate(context.gate, context.threadId, work)
 
   async function load(deployment: Deployment): Promise<Loaded> {
-    const checked = checkFunction(
-      deployment.function,
-      await importBundle(deployment.function, deployment.bundle),
-    )
+    // It was checked when it was described: the schemas would make every thread's start longer.
+    const checked = asFunction((await importBundle(deployment.function, deployment.bundle)) as object)
     const handleMakers: [string, (gather: (run: RunModel) => RunModel) => ModelHandle][] = []
     const handles: LoadedDeployment['handles'] = gather =>
       Object.fromEntries(handleMakers.map(([name, make]) => [name, make(gather)]))

@@ -2,7 +2,7 @@
 import { readFile, stat } from 'node:fs/promises'
 import type { Tensor } from 'onnxruntime-node'
 import type { DeployedModel, Deployment, ExposedOutput } from '../core/deployment.ts'
-import { type ExposedFeatures, exposeFeatures } from '../onnx/index.ts'
+import type { ExposedFeatures } from '../onnx/index.ts'
 import type { HiddenOutput } from './model-handle.ts'
 
 export interface FeatureTap {
@@ -23,7 +23,10 @@ export const isWatched = ({ description }: Deployment, { labels }: DeployedModel
 
 /** The model with its features as an output. Undefined for one that has none to show. */
 export async function exposeModel({ file }: DeployedModel): Promise<ExposedFeatures | undefined> {
-  return (await stat(file)).size > mostBytes ? undefined : exposeFeatures(await readFile(file))
+  if ((await stat(file)).size > mostBytes) return undefined
+  // Only where a model has no shared form, which shows them already.
+  const { exposeFeatures } = await import('../onnx/index.ts')
+  return exposeFeatures(await readFile(file))
 }
 
 export function tapFeatures({ outputs }: DeployedModel, { output: name, pooled }: ExposedOutput): FeatureTap {

@@ -1,8 +1,8 @@
 /** What a function does once a thread, beside its requests: `init` when it is loaded, `dispose` when it is unloaded. */
 import type { LifecycleContext } from '../core/definition.ts'
-import type { CheckedFunction } from '../core/definition-schema.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
+import type { CheckedFunction } from '../core/function-form.ts'
 import type { Logger } from '../observe/log.ts'
 import { functionLog } from './function-log.ts'
 import { placeOf } from './source-place.ts'

@@ -1,8 +1,8 @@
 /** From the body of a request to what the definition's `input` declares. */
 import { Tensor } from 'onnxruntime-node'
 import type { ImageInput, InputSpec } from '../core/definition.ts'
-import { issuesText } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import { issuesText } from '../core/issues-text.ts'
 import type { InvocationRequest } from '../core/messages.ts'
 import { prepareImage } from '../images/prepare-image.ts'
 import { fieldsOf, isForm, mediaType, pictureOf, readForm } from './form.ts'

@@ -12,15 +12,13 @@ import {
   type ThreadNotice,
   type ThreadSettings,
 } from '../core/messages.ts'
-import { beginTask, insideGate, showHeap } from '../device/native-gate.ts'
-import { prepareImage } from '../images/prepare-image.ts'
+import { beginTask, insideGate, showHeap, started } from '../device/native-gate.ts'
+import { openDecoder, prepareImage } from '../images/prepare-image.ts'
 import { createLogger } from '../observe/log.ts'
 import { createDeployments } from './deployments.ts'
-import { describeFunction, describeRetraining } from './describe.ts'
 import { attribute, catchFaults, forbidExit, type Origin } from './faults.ts'
 import { type InvokeOptions, invoke } from './invoke.ts'
 import { invokeBatch } from './invoke-batch.ts'
-import { prepareModels } from './prepare-models.ts'
 
 // The pool starts this thread with these settings, and nobody else does.
 const settings = workerData as ThreadSettings
@@ -35,19 +33,31 @@ function say(message: ThreadMessage, transfer: MessagePort[] = []): void {
 }
 const post: InvokeOptions['post'] = say
 
+const inEngine = <T>(work: () => Promise<T>) => insideGate(settings.gate, threadId, work)
+
 const perform: {
   [Type in PoolTask['type']]: (task: Extract<PoolTask, { type: Type }>) => Promise<PoolResults[Type]>
 } = {
-  describe: ({ function: name, bundle }) => describeFunction(name, bundle),
-  'describe-retraining': ({ function: name, bundle }) => describeRetraining(name, bundle),
+  // What only some tasks need is imported by them: a thread that replaces another is up sooner.
+  async describe({ function: name, bundle }) {
+    const { describeFunction } = await import('./describe.ts')
+    return describeFunction(name, bundle)
+  },
+  async 'describe-retraining'({ function: name, bundle }) {
+    const { describeRetraining } = await import('./describe.ts')
+    return describeRetraining(name, bundle)
+  },
   async prepare({ deployment, folder }) {
-    const inEngine = <T>(work: () => Promise<T>) => insideGate(settings.gate, threadId, work)
+    const { prepareModels } = await import('./prepare-models.ts')
     return { models: await prepareModels(deployment, { settings, log, folder, inEngine }) }
   },
   async load({ deployment }) {
     const startedAt = performance.now()
     await deployments.get(deployment)
-    return { loadMs: performance.now() - startedAt }
+    const loadMs = performance.now() - startedAt
+    // So that the first picture need not wait for it; whoever brings one learns why there is no decoder.
+    if (deployment.description.input.kind === 'image') inEngine(openDecoder).catch(() => {})
+    return { loadMs }
   },
   unload: async ({ deploymentId }) => ({ unloaded: await deployments.unload(deploymentId) }),
   async invoke({ deployment, ...call }) {
@@ -58,6 +68,7 @@ const perform: {
     return invokeBatch(loaded, calls, { log, post }, reply => port.postMessage(reply, buffersOf(reply)))
   },
   async 'check-image'({ input, body }) {
+    await inEngine(openDecoder)
     const { format, width, height } = await prepareImage(body, input)
     return { format, width, height }
   },
@@ -125,3 +136,9 @@ function tellHeap(now: number): void {
   heapToldAt = now
   showHeap(settings.gate, threadId, getHeapStatistics().used_heap_size)
 }
+
+/** A thread may be faster than the side that has just made it. */
+function tellStarted(): void {
+  if (!started(settings.gate, threadId)) setImmediate(tellStarted)
+}
+tellStarted()

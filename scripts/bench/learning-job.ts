@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { TrainerJob } from '../../runtime/core/messages.ts'
+import type { TrainerJob } from '../../runtime/core/trainer-messages.ts'
 import { prepareJob, type TrainableFunction } from '../../runtime/retraining/prepare-job.ts'
 import type { Sample, SampleStore } from '../../runtime/samples/sample-store.ts'
 import type { DriftName } from '../pictures/drift.ts'

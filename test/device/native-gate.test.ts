@@ -12,6 +12,7 @@ import {
   createNativeGate,
   forgetThread,
   insideGate,
+  started,
 } from '../../runtime/device/native-gate.ts'
 
 const test = suite('device/native-gate')
@@ -45,6 +46,19 @@ test('work inside an open gate gives its result, and its error', async () => {
   assert.is(await insideGate(gate, 7, async () => 'result'), 'result')
   assert.is(await codeOf(insideGate(gate, 7, () => Promise.reject(new Error('boom')))), 'Error: boom')
   await closeGate(gate)
+})
+
+test('a thread that starts is not ended before it says that its modules are there', async () => {
+  const gate = createNativeGate()
+  assert.is(started(gate, 3), false)
+  admitThread(gate, 3, { starting: true })
+  const barring = watched(barThread(gate, 3))
+  const closing = watched(closeGate(gate))
+  await settled()
+  assert.equal([barring.done, closing.done], [false, false])
+  assert.is(started(gate, 3), true)
+  await settled()
+  assert.equal([barring.done, closing.done], [true, true])
 })
 
 test('after the close nobody enters: the work is not even begun', async () => {

@@ -282,15 +282,23 @@ test('a thread in an endless loop keeps nobody from unloading elsewhere', async 
 })
 
 /** A pool whose threads start only while the file is there. */
+test('a pool may be closed at any moment of the start of its threads', async () => {
+  // Ended while it links modules or loads native ones, a thread would end this process.
+  for (let moment = 0; moment < 8; moment += 1) {
+    const pool = fixturePool()
+    await new Promise(resolve => setTimeout(resolve, moment * 20))
+    await pool.close()
+  }
+})
+
 async function fragilePool(options: Partial<PoolOptions> = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
   const permit = join(folder, 'permit')
-  const entry = join(folder, 'worker.mjs')
+  const entry = join(folder, 'thread.cjs')
   await writeFile(
     entry,
-    `import { existsSync } from 'node:fs'
-    if (!existsSync(${JSON.stringify(permit)})) throw new Error('no permit')
-    export { default } from ${JSON.stringify(builtEntry('worker'))}`,
+    `if (!require('node:fs').existsSync(${JSON.stringify(permit)})) throw new Error('no permit')
+    module.exports = require(${JSON.stringify(builtEntry('thread'))})`,
   )
   const pool = fixturePool({ entry, restartDelayMs: 10, ...options })
   return { pool, permit, close: () => pool.close().then(() => rm(folder, { recursive: true })) }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import type { LabelledFile } from '../../runtime/core/messages.ts'
+import type { LabelledFile } from '../../runtime/core/trainer-messages.ts'
 
 const width = 96
 const height = 24

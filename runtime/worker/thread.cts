@@ -1,0 +1,16 @@
+/**
+ * The file that Piscina requires in a pool thread; worker.ts is the thread's work. A thread that is ended while it
+ * requires an ES module ends the whole process (Node 20.20: V8 is asked about a graph that was never linked); one that
+ * is ended while it imports the same module just ends.
+ */
+exports.__esModule = true
+exports.default = import('./worker.js').then(
+  ({ default: handle }) => handle,
+  error => {
+    // Piscina would drop it, and say that there is no handler.
+    setImmediate(() => {
+      throw error
+    })
+    return new Promise(() => {})
+  },
+)
