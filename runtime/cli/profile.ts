@@ -138,10 +138,10 @@ async function measureAndWrite(
       measure: measurePoint,
       readDevice: readDeviceMemory,
       async onPoint(point, measured, { measured: done, most }) {
+        await checkpoint.save(measured)
         progress.say(`  ${pointLine(point)}`)
         const elapsedMs = performance.now() - startedAt
         progress.update({ done: done - knownPoints, most: most - knownPoints, elapsedMs })
-        await checkpoint.save(measured)
       },
     })
     const file = await writeProfile(config.profiles, profile)

@@ -262,7 +262,7 @@ export const functionDescriptionSchema = z.object({
     z.object({ kind: z.literal('bytes') }),
     z.object({ kind: z.literal('request') }),
   ]),
-  outputSchema: z.unknown(),
+  outputSchema: z.unknown().optional(),
   /** Whether it has a `dispose`. */
   disposes: z.boolean().optional(),
   models: z.record(z.string(), modelSpecSchema),

@@ -1,7 +1,7 @@
 /** The points of the report's curves that a search has not asked for: concurrency from one up, at what was chosen. Pure. */
 import { type Measured, summariesOf } from './bounds.ts'
 import type { Goal } from './objective.ts'
-import { predictedMisfit } from './predict-memory.ts'
+import { memoryObjection } from './predict-memory.ts'
 import type { MeasuredPoint } from './profile.ts'
 import { isSame, pointOf, type SearchPoint, type SearchSpace } from './space.ts'
 
@@ -28,7 +28,7 @@ export function nextCurvePoint(
     const known = measured.points.find(other => other.rate === null && isSame(other, point))
     if (known?.fits === false) return undefined
     if (known === undefined) {
-      return predictedMisfit(point, measured, bounds) === undefined ? point : undefined
+      return memoryObjection(point, measured, bounds) === undefined ? point : undefined
     }
   }
   return undefined

@@ -53,10 +53,13 @@ export async function openMeasureBox(options: MeasureOptions): Promise<MeasureBo
   let trainingAlone = options.trainingAlone
   let running: { setting: TrainerSetting; loop: TrainingLoop } | undefined
 
-  async function deviceUsedBytes(): Promise<number | null> {
-    const now = deviceFreeBytes === null ? undefined : await options.readDevice()
-    return now === undefined || deviceFreeBytes === null ? null : Math.max(0, deviceFreeBytes - now.freeBytes)
-  }
+  const usedWith = (freeBytes: number | null | undefined): number | null =>
+    deviceFreeBytes === null || typeof freeBytes !== 'number'
+      ? null
+      : Math.max(0, deviceFreeBytes - freeBytes)
+
+  const deviceUsedBytes = async () =>
+    usedWith(deviceFreeBytes === null ? null : (await options.readDevice())?.freeBytes)
 
   /** The most that `work` takes of the device, and its result. */
   async function watchingDevice<Result>(work: Promise<Result>): Promise<[Result, number | null]> {
@@ -127,12 +130,13 @@ export async function openMeasureBox(options: MeasureOptions): Promise<MeasureBo
     const probing = options.measure(job, () => {
       stepsAtStart = loop?.steps() ?? 0
     })
-    const [result, deviceMemoryBytes] = await watchingDevice(probing)
+    const [result, seenOnDevice] = await watchingDevice(probing)
     const steps = (loop?.steps() ?? 0) - stepsAtStart
     const ended = loop?.ended()
     if (ended instanceof Error) throw ended
     if (result === undefined || ended === 'memory') return notFitting(point, rate)
     const stepsPerSecond = loop === undefined ? null : (steps / result.measuredMs) * 1000
+    const loadedOnDevice = usedWith(result.deviceFreeBytes)
     return {
       ...point,
       rate,
@@ -146,7 +150,11 @@ export async function openMeasureBox(options: MeasureOptions): Promise<MeasureBo
       runMs: result.runMs,
       cpuSecondsPerInference: result.requests === 0 ? 0 : result.cpuSeconds / result.requests,
       peakMemoryBytes: result.peakMemoryBytes + (loop?.residentBytes() ?? 0),
-      deviceMemoryBytes,
+      // A look from outside may miss a short measurement, and the probe's own look what was freed before it.
+      deviceMemoryBytes:
+        seenOnDevice === null && loadedOnDevice === null
+          ? null
+          : Math.max(seenOnDevice ?? 0, loadedOnDevice ?? 0),
       trainingStepsPerSecond: stepsPerSecond,
       epochSeconds:
         loop === undefined || stepsPerSecond === null || stepsPerSecond === 0

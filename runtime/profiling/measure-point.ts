@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CorunError } from '../core/errors.ts'
 import { issuesText } from '../core/issues-text.ts'
-import { isOutOfMemory } from '../core/out-of-memory.ts'
 import { builtEntry } from '../core/package-root.ts'
 import { type ProbeJob, type ProbeResult, probeEventSchema } from './probe-job.ts'
 
@@ -32,17 +31,18 @@ function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promi
     const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('probe'), jobFile], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
-    let outcome: ProbeResult | CorunError | undefined
+    let outcome: ProbeResult | CorunError | 'out-of-memory' | undefined
     child.on('message', message => {
       const { data: event, error } = probeEventSchema.safeParse(message)
       if (event === undefined) outcome = new CorunError('probe-failed', `${what}: ${issuesText(error)}`)
       else if (event.type === 'measuring') onMeasuring()
       else if (event.type === 'result') outcome = event.result
+      else if (event.type === 'out-of-memory') outcome = 'out-of-memory'
       else outcome = new CorunError('probe-failed', `${what}: ${event.message}`)
     })
     child.once('error', reject)
     child.once('close', (code, signal) => {
-      if (outcome instanceof CorunError && isOutOfMemory(outcome)) resolve(undefined)
+      if (outcome === 'out-of-memory') resolve(undefined)
       else if (outcome instanceof CorunError) reject(outcome)
       else if (outcome !== undefined) resolve(outcome)
       else if (signal === 'SIGKILL') resolve(undefined)

@@ -1,6 +1,7 @@
 /** Which of measured points to run at, and why: pure. */
 import {
   brokenBound,
+  demandsOf,
   epochStretch,
   type Measured,
   summariesOf,
@@ -8,9 +9,9 @@ import {
   type Yardstick,
   yardstickOf,
 } from './bounds.ts'
-import { predictedMisfit } from './predict-memory.ts'
+import { memoryObjection } from './predict-memory.ts'
 import type { Bounds, MeasuredPoint, Objective } from './profile.ts'
-import { pointOf, type SearchPoint, type SearchSpace } from './space.ts'
+import { isSame, pointOf, type SearchPoint, type SearchSpace } from './space.ts'
 
 export interface Goal {
   objective: Objective
@@ -93,12 +94,31 @@ export function choosePoint(
   const yardstick = yardstickOf(measured, goal.bounds)
   const chosen = bestPoint(points, goal, yardstick)
   if (chosen === undefined) return undefined
+  const less = { ...pointOf(chosen), ...leastDemand(space, training) }
+  const tooMuch = memoryBroken(chosen, yardstick)
+  if (tooMuch !== undefined && !isSame(less, chosen)) {
+    return { point: less, reason: `the least there is: with ${chosen.threads} at once ${tooMuch}` }
+  }
   const reasons = [
-    whyThis(chosen, points, goal, yardstick),
+    whyThis(chosen, space, goal, yardstick),
     ...whyNotMore(chosen, points, measured, space, yardstick),
   ]
   return { point: pointOf(chosen), reason: reasons.join('; ') }
 }
+
+/** Why memory would not hold the point, as it was measured. Near to its bound is not good enough: then less is run at. */
+function memoryBroken(point: MeasuredPoint, yardstick: Yardstick): string | undefined {
+  if (!point.fits) return 'memory ran out'
+  const broken = demandsOf(point, yardstick).filter(({ share }) => share > 1)
+  return broken.find(({ what }) => what === 'memory' || what === 'device')?.text()
+}
+
+const leastDemand = (space: SearchSpace, training: boolean) => ({
+  threads: space.threads[0] ?? 1,
+  batch: space.batch[0] ?? 1,
+  trainerThreads: training ? (space.trainerThreads[0] ?? null) : null,
+  microBatch: training ? (space.microBatch[0] ?? null) : null,
+})
 
 const objectiveNames = {
   throughput: 'the most inferences a second',
@@ -106,17 +126,10 @@ const objectiveNames = {
   training: 'the fastest training',
 } as const
 
-function whyThis(
-  chosen: MeasuredPoint,
-  points: readonly MeasuredPoint[],
-  goal: Goal,
-  yardstick: Yardstick,
-): string {
+function whyThis(chosen: MeasuredPoint, space: SearchSpace, goal: Goal, yardstick: Yardstick): string {
   const broken = brokenBound(chosen, yardstick)
   if (broken !== undefined) {
-    const what = points.every(point => chosen.threads <= point.threads)
-      ? 'the least there is'
-      : 'the nearest to its bounds'
+    const what = chosen.threads === space.threads[0] ? 'the least there is' : 'the nearest to its bounds'
     return `${what}, although ${broken}`
   }
   const objective = goal.objective === 'training' && !chosen.training ? 'throughput' : goal.objective
@@ -144,7 +157,7 @@ function whyNotMore(
     }
     const next = space[axis].find(value => value > chosen[axis])
     if (next === undefined) return []
-    const misfit = predictedMisfit({ ...pointOf(chosen), [axis]: next }, measured, yardstick.bounds)
+    const misfit = memoryObjection({ ...pointOf(chosen), [axis]: next }, measured, yardstick.bounds)
     return misfit === undefined ? [] : [`${next} ${name}: ${misfit}`]
   })
 }

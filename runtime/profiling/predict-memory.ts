@@ -1,7 +1,7 @@
 /** What a point would take of memory, from the points below it: so that one that would not fit is never tried. Pure. */
 import { type Measured, mebibytes } from './bounds.ts'
 import type { Bounds, MeasuredPoint } from './profile.ts'
-import { keyOf, type SearchPoint } from './space.ts'
+import { isSame, keyOf, type SearchPoint } from './space.ts'
 
 type Of = (source: { peakMemoryBytes: number; deviceMemoryBytes: number | null }) => number | null
 
@@ -27,10 +27,28 @@ export function predictedMisfit(
   return undefined
 }
 
+/** The same, and that memory did not hold less when it was tried. */
+export function memoryObjection(
+  point: SearchPoint,
+  measured: Measured,
+  bounds: Pick<Bounds, 'memoryBudgetBytes' | 'deviceBudgetBytes'>,
+): string | undefined {
+  const less = measured.points.find(
+    other =>
+      !other.fits &&
+      isBelow(other, point) &&
+      (other.microBatch ?? 0) <= (point.microBatch ?? 0) &&
+      !isSame(other, point),
+  )
+  if (less === undefined) return predictedMisfit(point, measured, bounds)
+  return `memory ran out with ${less.threads} at once in batches of ${less.batch}${less.training ? ', beside training' : ''}`
+}
+
 /**
  * From the nearest point below, a line along each axis in which they differ: through the two highest points that differ
- * in that axis alone. Where there is no such line yet, the first step up is taken. Beside training the trainer's own
- * memory is added to a point alone.
+ * in that axis alone. Where there is no such line yet, the first step up is taken. Each thread holds the rows of its
+ * own batch, so a line counts for more where there are more threads, or larger batches, than where it was measured.
+ * Beside training the trainer's own memory is added to a point alone.
  */
 function predict(point: SearchPoint, { points, trainingAlone }: Measured, of: Of): number | undefined {
   const known = points.filter(({ fits, rate }) => fits && rate === null)
@@ -49,11 +67,21 @@ function predict(point: SearchPoint, { points, trainingAlone }: Measured, of: Of
   }
   const least = of(base)
   if (least === null) return undefined
-  const growth = (['threads', 'batch', 'intraOpThreads'] as const).map(
-    axis => slopeOf(known, point, axis, of) * (point[axis] - base[axis]),
+  const [threads, rows, intraOp] = (['threads', 'batch', 'intraOpThreads'] as const).map(axis =>
+    slopesOf(known, point, axis, of),
+  ) as [Slope[], Slope[], Slope[]] // as many as there are axes
+  const row = most(rows.map(({ bytes, at }) => bytes / at.threads))
+  const thread = most(threads.map(({ bytes, at }) => bytes + row * Math.max(0, point.batch - at.batch)))
+  return (
+    least +
+    thread * (point.threads - base.threads) +
+    row * base.threads * (point.batch - base.batch) +
+    most(intraOp.map(({ bytes }) => bytes)) * (point.intraOpThreads - base.intraOpThreads)
   )
-  return growth.reduce((sum, bytes) => sum + bytes, least)
 }
+
+/** Never less than nothing. */
+const most = (values: readonly number[]): number => Math.max(0, ...values)
 
 const isBelow = (a: SearchPoint, b: SearchPoint): boolean =>
   a.threads <= b.threads && a.batch <= b.batch && a.intraOpThreads <= b.intraOpThreads
@@ -71,25 +99,31 @@ function nearest(points: readonly MeasuredPoint[], { threads, batch }: SearchPoi
   )
 }
 
-/** Bytes for each more of that axis; never less than none. */
-function slopeOf(
+interface Slope {
+  /** For each more of the axis. */
+  bytes: number
+  /** Where it was measured. */
+  at: MeasuredPoint
+}
+
+/** Of each line along the axis that is known up to the point, at its upper end. */
+function slopesOf(
   known: readonly MeasuredPoint[],
   point: SearchPoint,
   axis: 'threads' | 'batch' | 'intraOpThreads',
   of: Of,
-): number {
+): Slope[] {
   const lines = new Map<string, MeasuredPoint[]>()
   for (const other of known.filter(other => other[axis] <= point[axis])) {
     const line = keyOf({ ...other, [axis]: 0 })
     lines.set(line, [...(lines.get(line) ?? []), other])
   }
-  const slopes = [...lines.values()].flatMap(line => {
+  return [...lines.values()].flatMap(line => {
     const [last, before] = [...line]
       .sort((a, b) => b[axis] - a[axis])
       .filter((other, index, all) => index === 0 || other[axis] !== all[index - 1]?.[axis])
     const [high, low] = [last && of(last), before && of(before)]
     if (!last || !before || typeof high !== 'number' || typeof low !== 'number') return []
-    return [(high - low) / (last[axis] - before[axis])]
+    return [{ bytes: (high - low) / (last[axis] - before[axis]), at: last }]
   })
-  return Math.max(0, ...slopes)
 }

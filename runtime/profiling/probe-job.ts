@@ -44,13 +44,16 @@ export const probeResultSchema = z.object({
   /** Of the probe in all its threads, during the windows that the figures are of. */
   cpuSeconds: z.number(),
   peakMemoryBytes: z.int(),
+  /** Of the accelerator, with everything loaded that the point has; null where it does not tell. */
+  deviceFreeBytes: z.int().nullable(),
 })
 export type ProbeResult = z.output<typeof probeResultSchema>
 
-/** What the probe says to its parent: that it has warmed up and measures, then the result. */
+/** What the probe says to its parent: that it has warmed up and measures, then the result, or that memory ran out. */
 export const probeEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('measuring') }),
   z.object({ type: z.literal('result'), result: probeResultSchema }),
+  z.object({ type: z.literal('out-of-memory') }),
   z.object({ type: z.literal('failed'), message: z.string() }),
 ])
 export type ProbeEvent = z.output<typeof probeEventSchema>

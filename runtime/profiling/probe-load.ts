@@ -19,6 +19,8 @@ export interface LoadContext {
   random: () => number
   /** `startedAt`: when the request came, by performance.now(). */
   onReply(reply: PoolReply<'invoke'>, startedAt: number): void
+  /** Memory did not hold a request, or a batch, whose requests are then answered one by one. */
+  onOutOfMemory(): void
   /** Whether the load is to end. */
   ended(): boolean
 }
@@ -80,20 +82,24 @@ async function openLoop(context: LoadContext, rate: number): Promise<void> {
 }
 
 async function send(
-  { pool, onReply }: LoadContext,
+  { pool, onReply, onOutOfMemory }: LoadContext,
   { deployment }: Target,
   calls: InvocationCall[],
   startedAt: (index: number) => number,
 ): Promise<void> {
+  const answered = (reply: PoolReply<'invoke'>, index: number) => {
+    if (!reply.ok && reply.error.code === 'out-of-memory') onOutOfMemory()
+    onReply(reply, startedAt(index))
+  }
   const [first] = calls
   if (calls.length === 1 && first !== undefined) {
-    onReply(await pool.run({ type: 'invoke', deployment, ...first }), startedAt(0))
+    answered(await pool.run({ type: 'invoke', deployment, ...first }), 0)
     return
   }
   const { replies, ended } = invokeBatch(pool, deployment, calls)
-  for (const [index, reply] of replies.entries())
-    void reply.then(answered => onReply(answered, startedAt(index)))
-  await ended
+  for (const [index, reply] of replies.entries()) void reply.then(reply => answered(reply, index))
+  const end = await ended
+  if (end.ok && end.result.outOfMemory) onOutOfMemory()
 }
 
 /** Bodies in turn, function by function. */

@@ -5,6 +5,8 @@
 import { readFile } from 'node:fs/promises'
 import type { Provider } from '../core/config.ts'
 import type { PoolReply } from '../core/messages.ts'
+import { isOutOfMemory } from '../core/out-of-memory.ts'
+import { readDeviceMemory } from '../device/device-memory.ts'
 import { peakResidentBytes } from '../device/memory.ts'
 import { createLogger } from '../observe/log.ts'
 import { createPool, type Pool } from '../pool/pool.ts'
@@ -38,10 +40,14 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   let window: Window | undefined
   let error: string | undefined
   let stop = false
+  let memoryRanOut = false
   const load = applyLoad({
     ...{ pool, targets, job },
     random: seededRandom(seed),
     ended: () => stop,
+    onOutOfMemory() {
+      memoryRanOut = true
+    },
     onReply(reply: PoolReply<'invoke'>, startedAt: number) {
       if (window === undefined) return
       window.requests.push({ latencyMs: performance.now() - startedAt, runMs: reply.runMs })
@@ -54,7 +60,8 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   await say({ type: 'measuring' })
   const startedAt = performance.now()
   const counts = () => windows.slice(-windowsThatAgree).some(({ requests }) => requests.length > 0)
-  const mayEnd = () => counts() && (windows.length >= mostWindows || haveSettled(windows.map(figuresOf)))
+  const mayEnd = () =>
+    memoryRanOut || (counts() && (windows.length >= mostWindows || haveSettled(windows.map(figuresOf))))
   while (!mayEnd() && windows.length < mostWindows * patience) {
     const [begun, cpu] = [performance.now(), process.cpuUsage()]
     const current: Window = { requests: [], failed: 0, elapsedMs: 0, cpuSeconds: 0 }
@@ -69,6 +76,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   const measuredMs = performance.now() - startedAt
   stop = true
   await load
+  if (memoryRanOut) throw new MemoryRanOut()
   if (!counts()) throw new Error(`no request was answered within ${Math.round(measuredMs)} ms`)
   const counted = windows.slice(-windowsThatAgree)
   const requests = counted.flatMap(({ requests }) => requests)
@@ -85,8 +93,12 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
     runMs: latencyPercentiles(requests.map(({ runMs }) => runMs)),
     cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
     peakMemoryBytes: peakResidentBytes(),
+    deviceFreeBytes: (await readDeviceMemory())?.freeBytes ?? null,
   }
 }
+
+/** In a request, or in a batch that was then run in parts: this point is too large, whatever was answered. */
+class MemoryRanOut extends Error {}
 
 const figuresOf = ({ requests, elapsedMs }: Window): WindowFigures => ({
   rate: (requests.length / elapsedMs) * 1000,
@@ -125,7 +137,9 @@ async function main(): Promise<void> {
 main().then(
   () => process.exit(0),
   async error => {
-    await say({ type: 'failed', message: error instanceof Error ? error.message : String(error) })
+    const message = error instanceof Error ? error.message : String(error)
+    const isMemory = error instanceof MemoryRanOut || isOutOfMemory(error)
+    await say(isMemory ? { type: 'out-of-memory' } : { type: 'failed', message })
     process.exit(1)
   },
 )

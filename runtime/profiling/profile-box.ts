@@ -2,6 +2,7 @@
  * A profile from start to end: asks the search for the next point, has it measured, fills the curves of the report, and
  * turns the points into contract 4's data. How a point is measured is measure-box.ts's.
  */
+import { type BeyondMemory, beyondMemory } from './beyond-memory.ts'
 import { type Measured, mebibytes } from './bounds.ts'
 import { nextCurvePoint } from './curve.ts'
 import { type MeasureBox, type MeasureOptions, openMeasureBox } from './measure-box.ts'
@@ -104,6 +105,11 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
         await measureAll(() => nextCurvePoint(measured(), space, choice.point, goal), 'part of a curve')
       if (options.rate !== undefined) await measureAll(once(choice.point), 'an open loop', options.rate)
     }
+    const beyond = beyondMemory(measured(), space, bounds, alone?.point.intraOpThreads)
+    const beyondTexts = (of: readonly BeyondMemory[]) =>
+      of.map(({ point, why }) => `${describePoint(point)}, and what is larger: ${why}`)
+    const notBeside = [...leftOut, ...beyondTexts(beyond.filter(({ point }) => point.training))]
+    leftOut.push(...beyondTexts(beyond))
     return {
       version: profileVersion,
       createdAt: new Date(clock.now()).toISOString(),
@@ -121,7 +127,7 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
       trainingAlone: box.trainingAlone(),
       points,
       alone: operatingPoint(alone, options.trained, space),
-      besideTraining: operatingPoint(beside ?? besideUnmeasured(alone, leftOut), options.trained, space),
+      besideTraining: operatingPoint(beside ?? besideUnmeasured(alone, notBeside[0]), options.trained, space),
     }
   } finally {
     await box.close()
@@ -141,9 +147,9 @@ function once(point: SearchPoint): () => SearchPoint | undefined {
 }
 
 /** With nothing known of training beside, one inference at a time is what cannot hurt. */
-function besideUnmeasured(alone: Choice | undefined, leftOut: readonly string[]): Choice | undefined {
+function besideUnmeasured(alone: Choice | undefined, why: string | undefined): Choice | undefined {
   if (alone === undefined) return undefined
-  const reason = `the least there is, since nothing was measured beside training${leftOut[0] ? `: ${leftOut[0]}` : ''}`
+  const reason = `the least there is, since nothing was measured beside training${why ? `: ${why}` : ''}`
   return { point: { ...alone.point, threads: 1, batch: 1 }, reason }
 }
 

@@ -4,7 +4,7 @@
  */
 import { demandsOf, type Measured, summariesOf, summaryOf, violationOf, yardstickOf } from './bounds.ts'
 import { choosePoint, type Goal, isBetter, objectiveValue } from './objective.ts'
-import { predictedMisfit } from './predict-memory.ts'
+import { memoryObjection } from './predict-memory.ts'
 import type { MeasuredPoint } from './profile.ts'
 import {
   type Axis,
@@ -289,13 +289,5 @@ function against(point: SearchPoint, measured: Measured, goal: Goal): boolean {
 /** Whether memory did not hold less, or would not hold it, by what is known. Not of a point that was tried. */
 function memoryAgainst(point: SearchPoint, measured: Measured, goal: Goal): boolean {
   if (measured.points.some(other => isSame(other, point))) return false
-  const burst = measured.points.some(
-    other =>
-      !other.fits &&
-      other.threads <= point.threads &&
-      other.batch <= point.batch &&
-      other.intraOpThreads <= point.intraOpThreads &&
-      (other.microBatch ?? 0) <= (point.microBatch ?? 0),
-  )
-  return burst || predictedMisfit(point, measured, goal.bounds) !== undefined
+  return memoryObjection(point, measured, goal.bounds) !== undefined
 }

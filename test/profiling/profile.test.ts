@@ -80,6 +80,7 @@ function resultOf(job: ProbeJob): ProbeResult {
     runMs: { p50: p95 - 1, p95: p95 - 1, p99: p95 - 1 },
     cpuSeconds: 0.5,
     peakMemoryBytes: job.threads * 2 ** 20,
+    deviceFreeBytes: null,
   }
 }
 

@@ -1,0 +1,124 @@
+/** `corun profile` to the end on a device whose memory is told by a stand-in nvidia-smi, and shrinks. */
+import { spawn } from 'node:child_process'
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { builtEntry } from '../../runtime/core/package-root.ts'
+import { escapeText } from '../../runtime/profiling/chart.ts'
+import { profileSchema } from '../../runtime/profiling/profile.ts'
+import { gpu, probeMiB, simulateGpu } from './simulated-gpu.ts'
+
+const test = suite('cli/profile on a simulated GPU')
+const MiB = 2 ** 20
+
+interface Run {
+  lines: string[]
+  stdout: string
+  code: number | null
+}
+
+/** `onLine` may end the command, with everything that it has started, in the middle. */
+async function profile(
+  args: string[],
+  env: NodeJS.ProcessEnv,
+  onLine: (line: string, kill: () => void) => void,
+): Promise<Run> {
+  const child = spawn(process.execPath, [builtEntry('main'), 'profile', '--json', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
+  const run: Run = { lines: [], stdout: '', code: null }
+  const kill = () => process.kill(-(child.pid ?? 0), 'SIGKILL')
+  createInterface({ input: child.stderr }).on('line', line => {
+    run.lines.push(line)
+    onLine(line, kill)
+  })
+  child.stdout.setEncoding('utf8').on('data', text => {
+    run.stdout += text
+  })
+  run.code = await new Promise(resolve => child.once('close', resolve))
+  return run
+}
+
+const isPoint = (line: string) => /at once/.test(line)
+
+test('what would not fit is predicted and not tried, what did not fit is remembered, and a full device ends the search', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const [first, second] = [join(folder, 't1'), join(folder, 't2')]
+  const profiles = join(folder, 'profiles')
+  try {
+    const device = await simulateGpu(folder)
+    for (const temporary of [first, second]) await mkdir(temporary)
+    const bounds = ['--latency-bound', '1000x', '--max-epoch-stretch', '1e9']
+    const small = ['--window', '60', '--max-threads', '4', '--max-batch', '2']
+    const args = [
+      ...['--functions', device.functions, '--data', join(folder, 'data'), '--profiles', profiles],
+      ...['--provider', 'cpu', ...bounds, ...small],
+    ]
+
+    // Interrupted as soon as memory has run out.
+    const interrupted = await profile(args, device.env(first), (line, kill) => {
+      if (/3 at once, alone: memory ran out/.test(line)) kill()
+    })
+    assert.is(interrupted.code, null, interrupted.lines.join('\n'))
+    const known = interrupted.lines.filter(isPoint).length
+
+    const whole = await profile(args, device.env(second), line => {
+      if (isPoint(line) && line.includes('beside training')) void device.takeByOthers(gpu.total)
+    })
+    assert.is(whole.code, 0, whole.lines.join('\n'))
+    assert.ok(whole.lines.includes(`  ${known} points are known from a profile that was interrupted`))
+    const found = profileSchema.parse(JSON.parse(whole.stdout))
+
+    // Each point's memory is what the device told while it was loaded, and the budget what was free before them all.
+    assert.is(found.bounds.deviceBudgetBytes, Math.floor(gpu.total * MiB * 0.9))
+    const alone = found.points.filter(({ training }) => !training)
+    for (const point of alone.filter(({ fits }) => fits)) {
+      assert.is(point.deviceMemoryBytes, probeMiB(point.threads, point.batch) * MiB)
+    }
+    // Four would not fit, as one and two had told, and were not tried; three were, and a second time were not.
+    assert.equal(
+      alone.slice(0, known).map(({ threads, fits }) => [threads, fits]),
+      [
+        [1, true],
+        [2, true],
+        [3, false],
+      ],
+    )
+    assert.is(found.points.filter(({ threads }) => threads > 2).length, 1)
+    assert.equal([found.alone.threads, found.alone.batch], [2, 2])
+    assert.match(found.alone.reason, /3 at once: memory ran out with 3 at once in batches of 1/)
+
+    // Two beside the trainer took more than the budget, and when others had filled the device nothing more was tried.
+    const beside = found.points.filter(({ training }) => training)
+    assert.is(beside[0]?.deviceMemoryBytes, (probeMiB(2, 2) + gpu.trainer) * MiB)
+    assert.ok(beside.length <= 2, `${beside.length} points were tried on a full device`)
+    assert.is(found.trainingAlone?.deviceMemoryBytes, gpu.trainer * MiB)
+    assert.equal([found.besideTraining.threads, found.besideTraining.batch], [1, 1])
+    assert.match(
+      found.besideTraining.reason,
+      /the least there is: with 2 at once (it takes 730 MiB of the device|memory ran out)/,
+    )
+    const [full, ...beyond] = found.search.leftOut
+    assert.match(full ?? '', /part of the search: 778 MiB of the device's memory were taken before it began/)
+    assert.ok(
+      beyond.some(text => /2 at once, .*beside training .* it would take 730 MiB of the device/.test(text)),
+      beyond.join('\n'),
+    )
+
+    const report = (await readdir(profiles)).find(name => name.endsWith('.html')) ?? ''
+    const html = await readFile(join(profiles, report), 'utf8')
+    for (const text of [found.alone.reason, found.besideTraining.reason, ...found.search.leftOut]) {
+      assert.ok(html.includes(escapeText(text)), text)
+    }
+    assert.ok(html.includes('no memory') && html.includes('device MiB'))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
+
+test.run()
