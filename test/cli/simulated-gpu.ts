@@ -17,7 +17,7 @@ export const gpu = {
   row: 20,
   /** What three threads take beyond that: no line through one and two tells it. */
   jump: 300,
-  trainer: 150,
+  trainer: 170,
 } as const
 
 /** What a probe has at its peak. Unit: MiB. */
