@@ -9,6 +9,7 @@ import { type Config, type OperatingPoints, type Provider, safeOperatingPoints }
 import type { CheckedSchedule } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
 import { modelMemory } from '../core/model-memory.ts'
+import { within } from '../core/within.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
@@ -317,12 +318,16 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
       schedules.close()
       const drained = dispatcher.drain()
       await Promise.all([
-        within(Promise.all([drained, invocations.close()]), config.shutdownGrace, log),
+        within(Promise.all([drained, invocations.close()]), config.shutdownGrace).then(outcome => {
+          if (outcome !== 'late') return
+          const { shutdownGrace } = config
+          log.warn({ shutdownGrace }, 'requests were still in flight at the end of the grace')
+        }),
         retraining.close(),
         unwatched,
       ])
       scheduler.close()
-      await registry.close()
+      registry.close()
       await pool.close()
       await watching.close()
       await lock.release()
@@ -350,17 +355,6 @@ export function trainerThreads(points: OperatingPoints): number {
   const profiled = points.besideTraining.trainer?.threads
   if (profiled !== undefined) return profiled
   return Math.max(1, Math.min(4, safeOperatingPoints().alone.threads, points.alone.threads))
-}
-
-async function within(work: Promise<unknown>, ms: number, log: Logger): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  const expired = new Promise<'expired'>(resolve => {
-    timer = setTimeout(() => resolve('expired'), ms)
-  })
-  if ((await Promise.race([work, expired])) === 'expired') {
-    log.warn({ shutdownGrace: ms }, 'requests were still in flight at the end of the grace')
-  }
-  clearTimeout(timer)
 }
 
 /** One line a request. Errors that are the function's or the server's fault carry their stack. */

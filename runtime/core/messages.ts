@@ -38,6 +38,8 @@ export interface ThreadSettings {
   /** Sizes of batches that the profile uses: models that take several rows are warmed with each. Default: none. */
   warmBatches?: readonly number[]
   logLevel: Config['logLevel']
+  /** What a `dispose` may take. Default 5,000. Unit: ms. */
+  disposeLimitMs?: number
 }
 
 /** What a thread says without being asked: an exception that nobody caught has left it in an unknown state. */
@@ -60,7 +62,8 @@ export type PoolTask =
   /** Finds the form in which threads shall open each model; `folder` keeps what is made for it. */
   | { type: 'prepare'; deployment: Deployment; folder: string }
   | { type: 'load'; deployment: Deployment }
-  | { type: 'unload'; deploymentId: string }
+  /** `function`: whose deployment it is, where that is known. */
+  | { type: 'unload'; deploymentId: string; function?: string }
   | ({ type: 'invoke'; deployment: Deployment | DeploymentName } & InvocationCall)
   /** `port` takes a {@link BatchReply} for each of the calls, as soon as it is answered. */
   | {

@@ -12,6 +12,10 @@ export type EndReason =
   | 'heap'
   | 'resident-memory'
 
+/** For these a thread is ended that has no task any more. */
+export const isRetirement = (why: EndReason): boolean =>
+  why === 'exception' || why === 'reloads' || why === 'heap' || why === 'resident-memory'
+
 export interface ThreadFacts {
   /** Its task; undefined when it has none. */
   task?:

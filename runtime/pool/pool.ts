@@ -7,7 +7,9 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
 import { failureCodes, type PoolReply, type PoolTask } from '../core/messages.ts'
+import { within } from '../core/within.ts'
 import type { WearLimits } from './choose-recycling.ts'
+import { createFarewell } from './farewell.ts'
 import type { EndReason } from './judge-thread.ts'
 import { createKnownDeployments } from './known-deployments.ts'
 import { createStreamDesk, type StreamDesk } from './stream-desk.ts'
@@ -58,7 +60,10 @@ export interface Pool {
   /** See stream-desk.ts. */
   expectStream: StreamDesk['expectStream']
   stats(): PoolStats
-  /** Takes no new tasks, waits for those it has, and ends the threads when none is inside the engine. */
+  /**
+   * Takes no new tasks, waits for those it has, and ends the threads when none is inside the engine; before, those that
+   * are free dispose of their functions.
+   */
   close(): Promise<void>
 }
 
@@ -78,6 +83,7 @@ export function createPool(options: PoolOptions): Pool {
     endPatienceMs = 1000,
     loadLimitMs = 120_000,
     taskMemoryBytes = 2 ** 30,
+    disposeLimitMs = 5000,
     wear,
     onLogLine = () => {},
     ...rest
@@ -87,9 +93,10 @@ export function createPool(options: PoolOptions): Pool {
   const threads = createThreads(
     {
       ...rest,
+      disposeLimitMs,
       onMessage: message => (message.type === 'log' ? onLogLine(message.line) : streams.receive(message)),
     },
-    prepare,
+    { prepare, farewell: threadId => farewell(threadId) },
   )
   const { book } = threads
   const watch = watchThreads(threads, {
@@ -103,7 +110,15 @@ export function createPool(options: PoolOptions): Pool {
   const wanted = new Map<string, Deployment>()
   /** Those that ended a thread which was loading them: others load them with their first request. */
   const dangerous = new Set<string>()
-  const known = createKnownDeployments(book.ids)
+  const known = createKnownDeployments(() => threads.members().map(({ threadId }) => threadId))
+  const unloadLimitMs = disposeLimitMs + unloadSlackMs
+  const farewell = createFarewell({
+    toDispose: known.toDispose,
+    send: (task, threadId) => threads.send(known.shorten(task, threadId), threadId, []),
+    limitMs: unloadLimitMs,
+    totalMs: 3 * unloadLimitMs,
+    log,
+  })
   let closed: Promise<void> | undefined
 
   function refuse(): CorunError {
@@ -125,6 +140,7 @@ export function createPool(options: PoolOptions): Pool {
       case 'invoke-batch':
         return Math.max(...task.calls.map(({ remainingMs }) => remainingMs)) + deadlineGraceMs
       case 'unload':
+        return unloadLimitMs
       case 'check-image':
         return undefined
     }
@@ -160,7 +176,8 @@ export function createPool(options: PoolOptions): Pool {
       if (closed !== undefined) return failed(refuse())
       const lost = error instanceof ThreadEnded ? error : new ThreadEnded('exit', true, error)
       const { begun, why } = lost
-      log.error({ task: task.type, begun, why, err: error }, 'a task ended with its thread')
+      const fields = { task: task.type, of: nameOf(task), thread: threadId, begun, why }
+      log.error({ ...fields, err: error }, 'a task ended with its thread')
       if (!begun) return 'not-begun'
       const text = `${nameOf(task)}: ${reasonText(why, task, lost)}`
       const code =
@@ -277,13 +294,21 @@ export function createPool(options: PoolOptions): Pool {
 
   /** In all threads at once, since it takes no time, and one that stays busy keeps none of the others waiting. */
   async function unloadEverywhere(deploymentId: string): Promise<void> {
+    const name = wanted.get(deploymentId)?.function
     wanted.delete(deploymentId)
+    const task = () => ({
+      ...({ type: 'unload', deploymentId } as const),
+      ...(name === undefined ? {} : { function: name }),
+    })
     const unloads = book.ids().map(async id => {
       const threadId = await book.takeThread(id)
       if (threadId === undefined) return
-      const reply = await post<'unload'>({ type: 'unload', deploymentId }, threadId)
+      const reply = await post<'unload'>(task(), threadId)
       if (reply === 'not-begun' || reply.ok) return
-      log.warn({ deployment: deploymentId, err: reply.error }, 'a deployment was not unloaded')
+      log.warn(
+        { function: name, deployment: deploymentId, thread: threadId, err: reply.error },
+        'a deployment was not unloaded',
+      )
     })
     await Promise.all(unloads)
   }
@@ -319,18 +344,6 @@ function lostWith<Type extends PoolTask['type']>(error: CorunError, runMs: numbe
   return { ok: false, error: serializeError(error, 'internal-error'), runMs, lost: true }
 }
 
-async function within<T>(work: Promise<T>, ms: number): Promise<T | 'late'> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<'late'>(resolve => {
-    timer = setTimeout(() => resolve('late'), ms)
-  })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
 /** For messages: whose task it was. */
 function nameOf(task: PoolTask): string {
   switch (task.type) {
@@ -343,11 +356,14 @@ function nameOf(task: PoolTask): string {
     case 'invoke-batch':
       return `function "${task.deployment.function}"`
     case 'unload':
-      return `deployment ${task.deploymentId}`
+      return task.function === undefined ? `deployment ${task.deploymentId}` : `function "${task.function}"`
     case 'check-image':
       return 'a picture'
   }
 }
+
+/** What an unload may take beside its `dispose`: sessions are released, and the thread may have to wait for its turn. */
+const unloadSlackMs = 1000
 
 /** Threads that a task is sent to while it has not begun. */
 const mostTries = 3

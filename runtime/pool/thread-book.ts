@@ -15,6 +15,8 @@ export interface ThreadBook {
   takeThread(threadId: number): Promise<number | undefined>
   giveBack(threadId: number): void
   ids(): number[]
+  /** Those that nobody has. */
+  free(): number[]
   busy(): number
   /** Resolves when no thread is taken and nobody waits for one. */
   idle(): Promise<void>
@@ -85,6 +87,7 @@ export function createThreadBook(): ThreadBook {
       tellIdle()
     },
     ids: () => [...threads.keys()],
+    free: () => [...threads].flatMap(([id, { taken }]) => (taken ? [] : [id])),
     busy,
     idle: () => (isIdle() ? Promise.resolve() : new Promise(resolve => idleListeners.push(resolve))),
     dismiss,

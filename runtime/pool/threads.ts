@@ -81,7 +81,7 @@ export interface Threads {
   send(task: PoolTask, threadId: number, transferList: (ArrayBuffer | MessagePort)[]): Promise<PoolReply>
   /** Ends a thread as soon as it is not inside the engine; another takes its place. It gets no task from now on. */
   end(threadId: number, why: EndReason): Promise<void>
-  /** The same when it has no task. */
+  /** The same when it has no task, and has disposed of its functions. */
   retire(threadId: number, why: EndReason): Promise<void>
   /** Threads that may ever be started beside the others, and how many of them now. */
   readonly spares: number
@@ -92,7 +92,7 @@ export interface Threads {
   alive(): boolean
   /** Threads that ended and were replaced, by reason. */
   restarts(): Partial<Record<EndReason, number>>
-  /** Waits until no thread is inside the engine, and ends them all. */
+  /** Waits until those without a task have disposed of their functions and none is inside the engine, and ends them all. */
   close(): Promise<void>
 }
 
@@ -114,11 +114,14 @@ interface Known {
 
 const mebibyte = 2 ** 20
 
-/** `prepare` is awaited before a thread that replaces another takes tasks. */
-export function createThreads(
-  options: ThreadsOptions,
-  prepare: (threadId: number) => Promise<void>,
-): Threads {
+export interface ThreadHooks {
+  /** Awaited before a thread that replaces another takes tasks. */
+  prepare(threadId: number): Promise<void>
+  /** Awaited before a thread without a task is ended. Never rejects. */
+  farewell(threadId: number): Promise<void>
+}
+
+export function createThreads(options: ThreadsOptions, { prepare, farewell }: ThreadHooks): Threads {
   const {
     threads,
     spares,
@@ -139,6 +142,7 @@ export function createThreads(
   const known = new Map<number, Known>()
   const restarts: Partial<Record<EndReason, number>> = {}
   const arrivals: ((threadId: number | undefined) => void)[] = []
+  const farewells = new Set<Promise<void>>()
   let startFails = false
   let closing = false
   let restartTimer: NodeJS.Timeout | undefined
@@ -279,16 +283,25 @@ export function createThreads(
     return piscina.run(Object.assign(task, { [queueOptionsSymbol]: ticket }), { transferList, signal })
   }
 
-  async function end(threadId: number, why: EndReason): Promise<void> {
+  async function end(threadId: number, why: EndReason, before = async (_: number) => {}): Promise<void> {
     const thread = known.get(threadId)
     if (thread === undefined || !leave(thread, why)) return
     book.remove(threadId)
+    await before(threadId)
     await barThread(gate, threadId)
     await thread.worker.terminate()
   }
 
   async function retire(threadId: number, why: EndReason): Promise<void> {
-    if ((await book.takeThread(threadId)) !== undefined) await end(threadId, why)
+    if ((await book.takeThread(threadId)) !== undefined) await end(threadId, why, sayFarewell)
+  }
+
+  /** A close waits for those that are said, too. */
+  async function sayFarewell(threadId: number): Promise<void> {
+    const said = farewell(threadId)
+    farewells.add(said)
+    await said
+    farewells.delete(said)
   }
 
   return {
@@ -321,7 +334,7 @@ export function createThreads(
         throw new ThreadEnded(thread.leaving?.why ?? 'exit', begun >= place, error)
       }
     },
-    end,
+    end: (threadId, why) => end(threadId, why),
     retire,
     spares: most - count,
     room: () => most - piscina.threads.length,
@@ -340,6 +353,8 @@ export function createThreads(
       clearTimeout(restartTimer)
       for (const give of arrivals.splice(0)) give(undefined)
       book.close()
+      for (const threadId of book.free()) void sayFarewell(threadId)
+      await Promise.all(farewells)
       await closeGate(gate)
       await piscina.destroy()
     },

@@ -5,7 +5,7 @@
 import type { Logger } from '../observe/log.ts'
 import { chooseMemoryHog } from './choose-memory-hog.ts'
 import { chooseRecycling, type WearLimits } from './choose-recycling.ts'
-import { judgeThread, type ThreadLimits } from './judge-thread.ts'
+import { isRetirement, judgeThread, type ThreadLimits } from './judge-thread.ts'
 import type { Threads } from './threads.ts'
 
 export interface WatchOptions extends Omit<ThreadLimits, 'room'> {
@@ -80,7 +80,8 @@ export function watchThreads(threads: Threads, options: WatchOptions): ThreadWat
   function watchMemory(): void {
     const members = threads.members()
     // What a load takes stays taken; and what a hog took is given back when it is gone.
-    if ([...running.values()].some(({ loads }) => loads) || members.some(({ leaving }) => leaving)) {
+    const hogLeaves = members.some(({ leaving }) => leaving !== undefined && !isRetirement(leaving.why))
+    if (hogLeaves || [...running.values()].some(({ loads }) => loads)) {
       for (const task of running.values()) task.rssBefore = Math.max(task.rssBefore, rss)
       return
     }

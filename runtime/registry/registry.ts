@@ -4,7 +4,6 @@
  * for changes to watch.ts.
  */
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
@@ -84,8 +83,8 @@ export interface Registry {
   releaseWarm(): void
   /** Every deployment that the threads have loaded, and what for. */
   loaded(): LoadedDeployment[]
-  /** Unloads what has a `dispose`, after the last request; threads that stay busy are not waited for long. */
-  close(): Promise<void>
+  /** Ends its clocks; what is loaded ends with the threads of the pool. */
+  close(): void
 }
 
 export function createRegistry(options: RegistryOptions): Registry {
@@ -313,20 +312,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     switchModel: (...args) => inTurn(() => switchVersion(...args)),
     releaseWarm: beside.release,
     loaded,
-    async close() {
-      beside.close()
-      const disposing = loaded().flatMap(({ deployment }) =>
-        deployment.description.disposes ? pool.unloadEverywhere(deployment.id) : [],
-      )
-      const patience = new AbortController()
-      await Promise.race([
-        Promise.all(disposing),
-        setTimeout(closePatienceMs, undefined, { signal: patience.signal, ref: false }).catch(
-          () => undefined,
-        ),
-      ])
-      patience.abort()
-    },
+    close: beside.close,
   }
 }
 
@@ -335,9 +321,6 @@ const unknownFunction = (name: string) => new CorunError('unknown-function', `th
 /** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
 const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>
   [deployment?.id, retraining?.bundle, lastError?.at].join()
-
-/** More than a `dispose` may take. */
-const closePatienceMs = 6000
 
 /** File systems stamp times with a coarser clock than ours. */
 const clockSlackMs = 10

@@ -107,7 +107,10 @@ export function createDeployments(context: ThreadContext): Deployments {
       const models = handles(run => run)
       const { definition } = checked
       const env = pickEnv(definition.env, process.env)
-      const lifecycle = createLifecycle({ deployment, definition, models, env, log: context.log })
+      const lifecycle = createLifecycle({
+        ...{ deployment, definition, models, env, log: context.log },
+        disposeLimitMs: context.disposeLimitMs,
+      })
       await lifecycle.init()
       return { deployment, checked, models, env, handles, watched, lifecycle, sessions }
     } catch (error) {

@@ -21,7 +21,8 @@ interface LifecycleParts {
   env: LifecycleContext['env']
   log: Logger
   initLimitMs?: number
-  disposeLimitMs?: number
+  /** Default 5,000. */
+  disposeLimitMs?: number | undefined
 }
 
 export function createLifecycle(parts: LifecycleParts): Lifecycle {

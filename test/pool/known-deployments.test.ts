@@ -59,4 +59,25 @@ test('what a thread knew ends with it', () => {
   assert.ok(short(known.shorten(invoke('a'), 2)))
 })
 
+test('those with a dispose that were sent to a thread are to be disposed of there, until they are unloaded', () => {
+  let threads = [1]
+  const known = createKnownDeployments(() => threads)
+  const disposing = (id: string) => {
+    const made = deployment(id)
+    return { ...made, description: { ...made.description, disposes: true } }
+  }
+  const sent = (threadId: number) => known.toDispose(threadId).map(({ id }) => id)
+  known.shorten({ type: 'load', deployment: disposing('a') }, 1)
+  // Whether it is loaded is not known when its thread has not answered.
+  known.shorten({ ...invoke('b'), deployment: disposing('b') } as PoolTask, 1)
+  known.shorten(load('without'), 1)
+  assert.equal(sent(1), ['a', 'b'])
+  assert.equal(sent(2), [])
+  known.shorten({ type: 'unload', deploymentId: 'a' }, 1)
+  assert.equal(sent(1), ['b'])
+  threads = [2]
+  known.shorten({ type: 'load', deployment: disposing('a') }, 2)
+  assert.equal([sent(1), sent(2)], [[], ['a']])
+})
+
 test.run()

@@ -29,7 +29,7 @@ test.before.each(async () => {
   await mkdir(join(folder, 'functions'))
 })
 test.after.each(async () => {
-  for (const registry of registries.splice(0)) await registry.close()
+  for (const registry of registries.splice(0)) registry.close()
   await rm(folder, { recursive: true, force: true })
 })
 test.after(() => pool.close())

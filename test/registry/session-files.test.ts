@@ -87,7 +87,6 @@ test('what is kept of a model is there while a deployment uses it, and no longer
   await registry.refresh()
   await gone(join(cache, first))
   assert.equal(await kept(), [second])
-  await registry.close()
 })
 
 /** Removal follows the last thread's release, which nobody is told of. */
