@@ -7,7 +7,7 @@ import { CorunError } from '../core/errors.ts'
 import { createLogger } from '../observe/log.ts'
 import { loadPictures } from '../profiling/load-pictures.ts'
 import type { ProbeJob } from '../profiling/probe-job.ts'
-import type { ProfileKey } from '../profiling/profile.ts'
+import type { MixSource, ProfileKey } from '../profiling/profile.ts'
 import { startTrainingLoop, type TrainerSetting, type TrainingLoop } from '../profiling/training-loop.ts'
 import { prepareLoopJob } from '../retraining/prepare-job.ts'
 import { lowPriorityLauncher, openSystem, type System, trainerThreads } from './system.ts'
@@ -16,6 +16,7 @@ export interface Workload {
   provider: Provider
   key: ProfileKey
   load: ProbeJob['load']
+  mix: MixSource
   /** Undefined where nothing can be trained. */
   training: { function: string; batchSize: number } | undefined
   startTraining(setting: TrainerSetting): Promise<TrainingLoop | undefined>
@@ -42,7 +43,7 @@ export async function prepareWorkload(
       )
     }
     const names = found.map(({ deployment }) => deployment.function)
-    const shares = sharesOf(names, mix, observed)
+    const { shares, source } = sharesOf(names, mix, observed)
     const load = found.flatMap(item => {
       const share = shares.get(item.deployment.function)
       return share === undefined ? [] : [{ ...item, share }]
@@ -51,6 +52,7 @@ export async function prepareWorkload(
       provider: system.provider,
       key: system.profileKey(),
       load,
+      mix: source,
       ...(await trainingOf(system, scratch)),
     }
   } finally {
@@ -59,14 +61,15 @@ export async function prepareWorkload(
 }
 
 /**
- * Shares that sum up to 1. Traffic that was observed leaves nobody out: a function that was not asked yet counts as one
- * request. Throws `invalid-config` for a function in `mix` that cannot be measured.
+ * Shares that sum up to 1, and where they are from. Traffic that was observed leaves nobody out, and is taken in whole
+ * percents: a profile that was interrupted meets the same mix again. Throws `invalid-config` for a function in `mix`
+ * that cannot be measured.
  */
 export function sharesOf(
   names: readonly string[],
   mix: ReadonlyMap<string, number> | undefined,
   observed: ReadonlyMap<string, number>,
-): Map<string, number> {
+): { shares: Map<string, number>; source: MixSource } {
   for (const name of mix?.keys() ?? []) {
     if (names.includes(name)) continue
     throw new CorunError(
@@ -74,11 +77,21 @@ export function sharesOf(
       `--mix names "${name}"; expected functions that take pictures and have a model: ${names.join(', ')}`,
     )
   }
-  const known = names.some(name => (observed.get(name) ?? 0) > 0)
-  const weights = mix ?? new Map(names.map(name => [name, known ? Math.max(1, observed.get(name) ?? 0) : 1]))
-  const total = [...weights.values()].reduce((sum, weight) => sum + weight, 0)
-  return new Map([...weights].map(([name, weight]) => [name, weight / total]))
+  const asked = sumOf(names.map(name => observed.get(name) ?? 0))
+  const percents = names.map(
+    name => [name, Math.max(1, Math.round((100 * (observed.get(name) ?? 0)) / asked))] as const,
+  )
+  const [source, weights]: [MixSource, ReadonlyMap<string, number>] =
+    mix !== undefined
+      ? ['asked', mix]
+      : asked > 0
+        ? ['observed', new Map(percents)]
+        : ['equal', new Map(names.map(name => [name, 1]))]
+  const total = sumOf([...weights.values()])
+  return { shares: new Map([...weights].map(([name, weight]) => [name, weight / total])), source }
 }
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0)
 
 /** Functions that take pictures and run a model: those whose concurrency is in question. */
 async function loadOf(

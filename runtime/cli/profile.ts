@@ -8,11 +8,12 @@ import type { Config } from '../core/config.ts'
 import { readDeviceMemory } from '../device/device-memory.ts'
 import { memoryBudgetBytes } from '../device/memory.ts'
 import { threadsFor } from '../device/session.ts'
+import { readTraffic } from '../observe/traffic.ts'
 import { openCheckpoint } from '../profiling/checkpoint.ts'
 import { measurePoint } from '../profiling/measure-point.ts'
 import type { MeasuredPoint, Profile } from '../profiling/profile.ts'
 import { describePoint, type ProfileOptions, profileBox } from '../profiling/profile-box.ts'
-import { profileTable } from '../profiling/profile-table.ts'
+import { loadText, profileTable } from '../profiling/profile-table.ts'
 import { spaceOf } from '../profiling/space.ts'
 import { writeProfile } from '../profiling/store.ts'
 import { type ArgValues, command } from './command.ts'
@@ -42,7 +43,7 @@ const profileArgs = {
   percentile: text('Of latency, that the bound is of: 50, 95 or 99 (default 95)', 'number'),
   'max-epoch-stretch': text('What an epoch may take beside inference, of one alone (default 2)', 'ratio'),
   mix: text(
-    'Functions under load and their shares, such as scene=3,ocr=1 (default: all, in equal shares)',
+    'Functions under load and their shares, such as scene=3,ocr=1 (default: all, as the server was asked of late, else in equal shares)',
     'shares',
   ),
   rate: text('Measure the chosen points with Poisson arrivals too, so many a second', 'number'),
@@ -69,7 +70,12 @@ export default command({
     // depend on which of its versions is current.
     const scratch = await mkdtemp(join(tmpdir(), 'corun-profile-'))
     try {
-      const workload = await prepareWorkload(config, scratch, asked.mix)
+      const workload = await prepareWorkload(
+        config,
+        scratch,
+        asked.mix,
+        await readTraffic(config.data, Date.now()),
+      )
       const { profile, file } = await measureAndWrite(config, workload, asked)
       process.stdout.write(json ? `${JSON.stringify(profile)}\n` : `\n${profileTable(profile)}\n\n${file}\n`)
       return 0
@@ -109,7 +115,7 @@ async function measureAndWrite(
   workload: Workload,
   { maxThreads, maxBatch, mix: _, ...asked }: Asked,
 ): Promise<{ profile: Profile; file: string }> {
-  const { key, load, provider, training, startTraining } = workload
+  const { key, load, mix: source, provider, training, startTraining } = workload
   const space = spaceOf({
     ...{ cores: availableParallelism(), maxThreads, maxBatch },
     providerThreads: threadsFor(provider, maxThreads),
@@ -123,15 +129,14 @@ async function measureAndWrite(
   })
   const progress = openProgress(process.stderr)
   const startedAt = performance.now()
-  const names = Object.entries(workloadShares).map(([name, share]) => `${name} ${Math.round(share * 100)} %`)
-  progress.say(`measuring ${names.join(', ')} on ${provider}`)
+  progress.say(`measuring ${loadText({ workload: workloadShares, mix: source })} on ${provider}`)
   const { known } = checkpoint
   if (known) progress.say(`  ${known.points.length} points are known from a profile that was interrupted`)
   const knownPoints = known?.points.length ?? 0
   try {
     const profile = await profileBox({
       ...asked,
-      ...{ key, load, space, known, startTraining },
+      ...{ key, load, mix: source, space, known, startTraining },
       warmUpMs: windowMs * warmUpShare,
       trained: training?.function,
       clock: systemClock,

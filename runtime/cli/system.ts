@@ -21,6 +21,7 @@ import { type KeyStore, openKeyStore } from '../keys/key-store.ts'
 import { openModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
+import { openTraffic } from '../observe/traffic.ts'
 import { createPool } from '../pool/pool.ts'
 import { presentKey } from '../profiling/present-key.ts'
 import type { ProfileKey } from '../profiling/profile.ts'
@@ -143,6 +144,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
       )
     },
   })
+  const traffic = await openTraffic({ dataDir, clock: systemClock, log })
   const dispatcher = createDispatcher({
     ...limits,
     queueLimit: config.queueLimit,
@@ -153,6 +155,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     expectStream: pool.expectStream,
     onEnd(end) {
       metrics.invocation(end)
+      traffic.count(end.function)
       logInvocation(log, end)
       if (end.outcome === 'ok' && isProfiled(inForce, end.function)) scheduler.ran(end.runMs)
     },
@@ -330,6 +333,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
       registry.close()
       await pool.close()
       await watching.close()
+      await traffic.close()
       await lock.release()
     },
   }

@@ -10,6 +10,7 @@ import { type Choice, choosePoint, type Goal } from './objective.ts'
 import {
   type Bounds,
   type MeasuredPoint,
+  type MixSource,
   type Profile,
   type ProfiledOperatingPoint,
   type ProfileKey,
@@ -26,6 +27,7 @@ export interface Progress {
 
 export interface ProfileOptions extends Omit<MeasureOptions, 'provider' | 'trainingAlone'> {
   key: ProfileKey
+  mix: MixSource
   goal: { objective: Goal['objective']; bounds: Omit<Bounds, 'deviceBudgetBytes'> }
   space: SearchSpace
   mode: SearchMode
@@ -115,6 +117,7 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
       createdAt: new Date(clock.now()).toISOString(),
       key,
       workload: Object.fromEntries(options.load.map(({ deployment, share }) => [deployment.function, share])),
+      mix: options.mix,
       objective: goal.objective,
       bounds,
       search: {

@@ -3,12 +3,11 @@ import { latencyLimitMs } from './bounds.ts'
 import { type Chart, chartSvg, escapeText, type Mark, type Series } from './chart.ts'
 import { curveOf } from './curve.ts'
 import type { MeasuredPoint, Profile, ProfiledOperatingPoint } from './profile.ts'
-import { boundsText, profileFindings, profileRows } from './profile-table.ts'
+import { boundsText, loadText, profileFindings, profileRows } from './profile-table.ts'
 import type { SearchPoint } from './space.ts'
 
 export function profileReport(profile: Profile): string {
-  const { key, createdAt, workload } = profile
-  const shares = Object.entries(workload).map(([name, share]) => `${name} ${Math.round(share * 100)} %`)
+  const { key, createdAt } = profile
   const { header, rows } = profileRows(profile)
   const cells = (tag: 'th' | 'td', row: readonly string[]) =>
     `<tr>${row.map(text => `<${tag}>${escapeText(text)}</${tag}>`).join('')}</tr>`
@@ -19,7 +18,7 @@ export function profileReport(profile: Profile): string {
 <title>Corun profile: ${escapeText(key.device)}</title>
 <style>${style}</style>
 <h1>${escapeText(key.device)}</h1>
-<p>Measured ${escapeText(createdAt)} with onnxruntime ${escapeText(key.onnxruntime)} on ${escapeText(key.provider)}. Load: ${escapeText(shares.join(', '))}.<br>${escapeText(boundsText(profile))}</p>
+<p>Measured ${escapeText(createdAt)} with onnxruntime ${escapeText(key.onnxruntime)} on ${escapeText(key.provider)}. Load: ${escapeText(loadText(profile))}.<br>${escapeText(boundsText(profile))}</p>
 <div class="cards">${card('Alone', profile.alone)}${card('Beside training', profile.besideTraining)}</div>
 <div class="charts">${chartsOf(profile).map(chartSvg).join('')}</div>
 <ul>${profileFindings(profile)

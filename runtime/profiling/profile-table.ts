@@ -1,7 +1,7 @@
 /** A profile as a table for the terminal and the report, and the chosen points in words. Pure. */
 import { epochStretch, mebibytes } from './bounds.ts'
 import { largestWithinBounds } from './objective.ts'
-import type { MeasuredPoint, Percentiles, Profile, ProfiledOperatingPoint } from './profile.ts'
+import type { MeasuredPoint, MixSource, Percentiles, Profile, ProfiledOperatingPoint } from './profile.ts'
 
 const cell = (point: MeasuredPoint, show: (point: MeasuredPoint) => string) =>
   point.fits ? show(point) : '-'
@@ -53,7 +53,9 @@ export function profileTable(profile: Profile): string {
   const all = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...all.map(row => row[column]?.length ?? 0)))
   const lines = all.map(row => row.map((text, column) => text.padStart(widths[column] ?? 0)).join('  '))
-  return [profile.key.device, '', ...lines, '', ...profileFindings(profile)].join('\n')
+  return [`${profile.key.device}: ${loadText(profile)}`, '', ...lines, '', ...profileFindings(profile)].join(
+    '\n',
+  )
 }
 
 /** What was found, in sentences: the chosen points and why, training alone, and what was left out. */
@@ -83,6 +85,18 @@ function chosenText({ threads, intraOpThreads, batch, trainer, reason }: Profile
       ? ''
       : `, trainer on ${trainer.threads} threads with ${trainer.microBatch} pictures at once`
   return `${threads} at once${intra}, batches of up to ${batch}${beside} (${reason})`
+}
+
+const mixTexts: Record<MixSource, string> = {
+  asked: 'as asked for',
+  observed: 'as requests to the server were',
+  equal: 'in equal shares, since no requests have been observed',
+}
+
+/** The load: functions with their shares, and where the shares are from. */
+export function loadText({ workload, mix }: Pick<Profile, 'workload' | 'mix'>): string {
+  const shares = Object.entries(workload).map(([name, share]) => `${name} ${Math.round(share * 100)} %`)
+  return [...shares, ...(mix === undefined || shares.length < 2 ? [] : [mixTexts[mix]])].join(', ')
 }
 
 /** What was asked for, in a sentence. */

@@ -63,6 +63,10 @@ const operatingPointSchema = z.object({
   reason: z.string(),
 })
 
+/** Where the shares of a load are from: `--mix`, what the server was asked, or neither was there. */
+export const mixSources = ['asked', 'observed', 'equal'] as const
+export type MixSource = (typeof mixSources)[number]
+
 export const objectives = ['throughput', 'latency', 'training'] as const
 export type Objective = (typeof objectives)[number]
 export const percentileNames = ['p50', 'p95', 'p99'] as const
@@ -116,6 +120,8 @@ export const profileSchema = z.object({
   }),
   /** Shares of the functions in the load. They sum up to 1. */
   workload: z.record(z.string(), z.number()),
+  /** Where they are from; missing in profiles of before this was told. */
+  mix: z.enum(mixSources).optional(),
   objective: z.enum(objectives),
   bounds: boundsSchema,
   search: z.object({

@@ -53,15 +53,21 @@ export async function openState<Schema extends z.ZodType<{ version: number }>>(
   }
 }
 
+/** What is on disk now, for a process that does not own the file; undefined when there is none. Throws `state-invalid`. */
+export async function readState<Schema extends z.ZodType>(
+  file: string,
+  schema: Schema,
+): Promise<z.output<Schema> | undefined> {
+  const text = await readFile(file, 'utf8').catch(error => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  return text === undefined ? undefined : parseState(file, text, schema)
+}
+
 function durableAdapter<Schema extends z.ZodType>(file: string, schema: Schema): Adapter<z.output<Schema>> {
   return {
-    async read() {
-      const text = await readFile(file, 'utf8').catch(error => {
-        if (error.code === 'ENOENT') return undefined
-        throw error
-      })
-      return text === undefined ? null : parseState(file, text, schema)
-    },
+    read: async () => (await readState(file, schema)) ?? null,
     write: data => writeDurably(file, `${JSON.stringify(data, null, 1)}\n`),
   }
 }

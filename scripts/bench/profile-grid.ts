@@ -53,9 +53,9 @@ export const bounds: ProfileOptions['goal']['bounds'] = {
 export const gridWindows = { warmUpMs: 200, windowMs: 300 }
 
 /** What measuring the workload takes, in the suite's windows. */
-export function measureOptions({ key, load, training, startTraining }: Workload) {
+export function measureOptions({ key, load, mix, training, startTraining }: Workload) {
   return {
-    ...{ key, load, startTraining, ...gridWindows },
+    ...{ key, load, mix, startTraining, ...gridWindows },
     trained: training?.function,
     clock: systemClock,
     measure: measurePoint,

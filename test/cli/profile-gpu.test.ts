@@ -6,9 +6,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { systemClock } from '../../runtime/core/clock.ts'
 import { builtEntry } from '../../runtime/core/package-root.ts'
+import { openTraffic } from '../../runtime/observe/traffic.ts'
 import { escapeText } from '../../runtime/profiling/chart.ts'
 import { profileSchema } from '../../runtime/profiling/profile.ts'
+import { collectingLogger } from '../pool/harness.ts'
 import { gpu, probeMiB, simulateGpu } from './simulated-gpu.ts'
 
 const test = suite('cli/profile on a simulated GPU')
@@ -49,14 +52,17 @@ const isPoint = (line: string) => /at once/.test(line)
 test('what would not fit is predicted and not tried, what did not fit is remembered, and a full device ends the search', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
   const [first, second] = [join(folder, 't1'), join(folder, 't2')]
-  const profiles = join(folder, 'profiles')
+  const [data, profiles] = [join(folder, 'data'), join(folder, 'profiles')]
   try {
     const device = await simulateGpu(folder)
+    const traffic = await openTraffic({ dataDir: data, clock: systemClock, log: collectingLogger().log })
+    traffic.count('side')
+    await traffic.close()
     for (const temporary of [first, second]) await mkdir(temporary)
     const bounds = ['--latency-bound', '1000x', '--max-epoch-stretch', '1e9']
     const small = ['--window', '60', '--max-threads', '4', '--max-batch', '1']
     const args = [
-      ...['--functions', device.functions, '--data', join(folder, 'data'), '--profiles', profiles],
+      ...['--functions', device.functions, '--data', data, '--profiles', profiles],
       ...['--provider', 'cpu', ...bounds, ...small],
     ]
 
@@ -73,6 +79,7 @@ test('what would not fit is predicted and not tried, what did not fit is remembe
     assert.is(whole.code, 0, whole.lines.join('\n'))
     assert.ok(whole.lines.includes(`  ${known} points are known from a profile that was interrupted`))
     const found = profileSchema.parse(JSON.parse(whole.stdout))
+    assert.is(found.mix, 'observed')
 
     // Each point's memory is what the device told while it was loaded, and the budget what was free before them all.
     assert.is(found.bounds.deviceBudgetBytes, Math.floor(gpu.total * MiB * 0.9))

@@ -52,7 +52,10 @@ for (const [name, read, message] of bad) {
   test(`${name} is refused`, () => assert.throws(read, (error: Error) => message.test(error.message)))
 }
 
-const shares = (...args: Parameters<typeof sharesOf>) => Object.fromEntries(sharesOf(...args))
+const shares = (...args: Parameters<typeof sharesOf>) => {
+  const { shares, source } = sharesOf(...args)
+  return { [source]: Object.fromEntries(shares) }
+}
 const noTraffic = new Map<string, number>()
 
 test('shares are those asked for, else those observed, else equal', () => {
@@ -65,21 +68,29 @@ test('shares are those asked for, else those observed, else equal', () => {
       ]),
       noTraffic,
     ),
-    { a: 0.75, b: 0.25 },
+    { asked: { a: 0.75, b: 0.25 } },
   )
-  assert.equal(shares(['a', 'b'], new Map([['a', 2]]), noTraffic), { a: 1 })
+  assert.equal(shares(['a', 'b'], new Map([['a', 2]]), noTraffic), { asked: { a: 1 } })
   assert.equal(
     shares(
       ['a', 'b'],
       undefined,
       new Map([
         ['a', 9],
+        ['b', 1],
         ['gone', 90],
       ]),
     ),
-    { a: 0.9, b: 0.1 },
+    { observed: { a: 0.9, b: 0.1 } },
   )
-  assert.equal(shares(['a', 'b'], undefined, noTraffic), { a: 0.5, b: 0.5 })
+  assert.equal(shares(['a', 'b'], undefined, noTraffic), { equal: { a: 0.5, b: 0.5 } })
+})
+
+test('observed shares leave nobody out, and are those of a moment ago', () => {
+  const often = (count: number) => new Map([['a', count]])
+  const found = shares(['a', 'b'], undefined, often(1e6))
+  assert.equal(found, { observed: { a: 100 / 101, b: 1 / 101 } })
+  assert.equal(shares(['a', 'b'], undefined, often(1e6 + 17)), found)
 })
 
 test('a mix that names a function which cannot be measured is refused', () => {

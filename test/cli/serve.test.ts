@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { image } from '../../runtime/core/definition.ts'
 import { builtEntry, packageRoot } from '../../runtime/core/package-root.ts'
 import { prepareImage } from '../../runtime/images/prepare-image.ts'
+import { readTraffic } from '../../runtime/observe/traffic.ts'
 import { closedLoop, createClient, type LoadItem } from '../../scripts/bench/load.ts'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
@@ -190,6 +191,12 @@ test('on SIGTERM requests in flight are answered and the exit code is 0', async 
   while (!/corun_slots_busy [1-9]/.test(await metrics()));
   assert.is(await own.stop(), 0)
   assert.equal(await Promise.all(answers), Array(6).fill('done'))
+  // What it was asked is there for a profile.
+  const asked = await readTraffic(join(folder, 'data'), Date.now())
+  assert.equal(
+    [...asked].map(([name, count]) => [name, Math.round(count)]),
+    [['slow', 6]],
+  )
   await rm(folder, { recursive: true, force: true })
 })
 

@@ -8,6 +8,7 @@ import { openCheckpoint, type Subject } from '../../runtime/profiling/checkpoint
 import { latencyPercentiles } from '../../runtime/profiling/latency.ts'
 import type { ProbeJob, ProbeResult } from '../../runtime/profiling/probe-job.ts'
 import {
+  type MixSource,
   type Profile,
   type ProfileKey,
   profileFileName,
@@ -15,7 +16,8 @@ import {
   staleReason,
 } from '../../runtime/profiling/profile.ts'
 import { type ProfileOptions, profileBox } from '../../runtime/profiling/profile-box.ts'
-import { profileTable } from '../../runtime/profiling/profile-table.ts'
+import { profileReport } from '../../runtime/profiling/profile-report.ts'
+import { loadText, profileTable } from '../../runtime/profiling/profile-table.ts'
 import type { SearchSpace } from '../../runtime/profiling/space.ts'
 import { findProfile, writeProfile } from '../../runtime/profiling/store.ts'
 
@@ -92,6 +94,7 @@ function fakeBox(changes: Partial<ProfileOptions> = {}) {
   const options: ProfileOptions = {
     key,
     load: [],
+    mix: 'observed',
     goal: {
       objective: 'throughput',
       bounds: {
@@ -133,6 +136,26 @@ function fakeBox(changes: Partial<ProfileOptions> = {}) {
   }
   return { options, jobs, trainers }
 }
+
+test('it tells whose shares the load has', async () => {
+  const named = await profileFake({ mix: 'asked' })
+  assert.is(named.mix, 'asked')
+  const workload = { scene: 0.75, ocr: 0.25 }
+  const cases: [MixSource | undefined, RegExp][] = [
+    ['asked', /^scene 75 %, ocr 25 %, as asked for$/],
+    ['observed', /as requests to the server were$/],
+    ['equal', /in equal shares, since no requests have been observed$/],
+    [undefined, /25 %$/],
+  ]
+  for (const [mix, text] of cases) {
+    const profile = { ...named, workload }
+    if (mix === undefined) delete profile.mix
+    else profile.mix = mix
+    assert.match(loadText(profile), text)
+    assert.ok(profileTable(profile).includes(loadText(profile)))
+    assert.ok(profileReport(profile).includes(loadText(profile)))
+  }
+})
 
 const profileFake = (changes: Partial<ProfileOptions> = {}): Promise<Profile> =>
   profileBox(fakeBox(changes).options)
