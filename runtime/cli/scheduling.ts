@@ -1,6 +1,6 @@
 /** From the profile in force to what the scheduler asks of the box: which operating point holds when, and its bound. */
-import type { OperatingPoint, Provider } from '../core/config.ts'
-import { threadsFor } from '../device/session.ts'
+import { type OperatingPoint, type Provider, safeOperatingPoints } from '../core/config.ts'
+import { takesOneThread, threadsFor } from '../device/session.ts'
 import type { OperatingState } from '../dispatch/scheduler.ts'
 import type { SlotLimits } from '../dispatch/slot-queue.ts'
 import { latencyLimitMs } from '../profiling/bounds.ts'
@@ -16,6 +16,13 @@ export function poolLimits({ points }: ProfileInForce, provider: Provider): Slot
     batch: Math.max(alone.batch, beside.batch),
   }
 }
+
+/**
+ * Beside the one thread that some providers allow: as many threads and slots as cores, for functions that use no model.
+ * Undefined where all threads are alike.
+ */
+export const hostSlots = (provider: Provider): number | undefined =>
+  takesOneThread(provider) ? safeOperatingPoints().alone.threads : undefined
 
 /** Sizes of batches at either operating point, which models are warmed with. */
 export const warmBatches = ({ points }: ProfileInForce): number[] => [

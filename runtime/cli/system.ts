@@ -7,12 +7,14 @@ import { join } from 'node:path'
 import { systemClock } from '../core/clock.ts'
 import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
 import type { CheckedSchedule } from '../core/definition-schema.ts'
+import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import { modelMemory } from '../core/model-memory.ts'
 import { within } from '../core/within.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { selectProvider } from '../device/provider.ts'
+import { threadsFor } from '../device/session.ts'
 import { callScheduled } from '../dispatch/call-scheduled.ts'
 import { createDispatcher, type Dispatcher, type InvocationEnd } from '../dispatch/dispatcher.ts'
 import { createScheduler } from '../dispatch/scheduler.ts'
@@ -22,7 +24,9 @@ import { openModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
 import { createMetrics, type Metrics } from '../observe/metrics.ts'
 import { openTraffic } from '../observe/traffic.ts'
-import { createPool } from '../pool/pool.ts'
+import { placeOf } from '../pool/choose-place.ts'
+import { createPool, type PoolOptions } from '../pool/pool.ts'
+import { createSplitPool } from '../pool/split-pool.ts'
 import { presentKey } from '../profiling/present-key.ts'
 import type { ProfileKey } from '../profiling/profile.ts'
 import { findProfile, type ProfileInForce } from '../profiling/store.ts'
@@ -36,7 +40,7 @@ import { type FunctionSchedules, openFunctionSchedules } from '../schedule/funct
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
-import { operatingState, poolLimits, warmBatches } from './scheduling.ts'
+import { hostSlots, operatingState, poolLimits, warmBatches } from './scheduling.ts'
 import { openWatching, type Watching } from './watching.ts'
 
 export interface System {
@@ -55,7 +59,7 @@ export interface System {
   provider: Provider
   /** The key that a profile measured now would have. */
   profileKey(): ProfileKey
-  /** Of the pool. */
+  /** Of the pool, in which models run. */
   threads(): number
   /** The profile in force, the limits that follow from it, and why. */
   profile(): object
@@ -103,7 +107,8 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
   // the profile of this device, and whether that profile fits the models is checked in start().
   let inForce = await findProfile(config.profiles, presentKey(provider, {}))
   const limits = poolLimits(inForce, provider)
-  const pool = createPool({
+  const hostThreads = hostSlots(provider)
+  const poolOptions: PoolOptions = {
     threads: limits.slots,
     batch: limits.batch,
     warmBatches: warmBatches(inForce),
@@ -114,7 +119,10 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     log,
     ...isolationLimits(config),
     onLogLine,
-  })
+  }
+  const pool =
+    hostThreads === undefined ? createPool(poolOptions) : createSplitPool({ ...poolOptions, hostThreads })
+  const modelThreads = () => threadsFor(provider, pool.stats().threads)
   const registry = createRegistry({
     functionsDir: config.functions,
     dataDir: config.data,
@@ -135,7 +143,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     training: () => ({ active: training, ...yielding.totals() }),
     drift: () => watching.drift.list(),
     models() {
-      const { threads } = pool.stats()
+      const threads = modelThreads()
       return registry.loaded().flatMap(({ deployment, role }) =>
         Object.values(deployment.models).flatMap(model => {
           const memory = modelMemory(model, threads)
@@ -147,6 +155,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
   const traffic = await openTraffic({ dataDir, clock: systemClock, log })
   const dispatcher = createDispatcher({
     ...limits,
+    host: hostThreads === undefined ? undefined : { slots: hostThreads, takes: keepsOffDevice },
     queueLimit: config.queueLimit,
     clock: systemClock,
     deployed: registry.deployed,
@@ -217,8 +226,8 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     asks: provider !== 'cpu' || priority.how === 'none',
     pressure: () => {
       const { p95Ms, boundMs } = scheduler.view()
-      const { queued } = dispatcher.stats()
-      return { queued, p95Ms: p95Ms ?? undefined, boundMs: boundMs ?? undefined }
+      const { queued, device } = dispatcher.stats()
+      return { queued: device?.queued ?? queued, p95Ms: p95Ms ?? undefined, boundMs: boundMs ?? undefined }
     },
     clock: systemClock,
     log,
@@ -285,7 +294,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     metrics,
     provider,
     profileKey,
-    threads: () => pool.stats().threads,
+    threads: modelThreads,
     profile: () =>
       describeProfile(inForce, {
         training,
@@ -338,6 +347,8 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     },
   }
 }
+
+const keepsOffDevice = (deployment: Deployment): boolean => placeOf(deployment) === 'host'
 
 /** Where passed tests of accelerators are remembered, so that the next start need not repeat them. */
 export const providerMemory = (config: Config) => join(config.data, 'providers.json')

@@ -17,6 +17,8 @@ export function threadsFor(provider: Provider, wanted: number): number {
   return provider === 'webgpu' ? 1 : wanted
 }
 
+export const takesOneThread = (provider: Provider): boolean => threadsFor(provider, 2) === 1
+
 /** `content`: a file's path, or its bytes. The CPU takes what the provider cannot. Blocks its thread meanwhile. */
 export function openSession(
   content: string | Uint8Array,

@@ -18,7 +18,13 @@ import { admit, retryAfterSeconds, retryWhenInTimeSeconds } from './admission.ts
 import { receiveStream } from './answer-stream.ts'
 import { createSendTogether } from './send-together.ts'
 import { observeRun, predictFinishMs, type ServiceTime } from './service-time.ts'
-import { createSlotQueue, type SlotLimits, type WorkLimits, type WorkStart } from './slot-queue.ts'
+import {
+  createSlotQueue,
+  type SlotLimits,
+  type SlotQueueOptions,
+  type WorkLimits,
+  type WorkStart,
+} from './slot-queue.ts'
 
 /** A deployment that stays loaded until it is released. */
 export interface DeploymentLease {
@@ -28,6 +34,11 @@ export interface DeploymentLease {
 
 export interface DispatcherOptions extends SlotLimits {
   queueLimit: number
+  /**
+   * Beside a device that takes one thread: how many slots of their own those functions have that keep off it, and
+   * which they are. Batches, and limits that are set, are the device's.
+   */
+  host?: { slots: number; takes(deployment: Deployment): boolean } | undefined
   clock: Clock
   /** The deployment that serves `name` now. Throws `unknown-function` or `function-unavailable`. */
   deployed(name: string): Deployment
@@ -83,11 +94,17 @@ export interface FunctionCounters {
   inFlight: number
 }
 
-export interface DispatcherStats extends SlotLimits {
+interface SlotStats {
+  slots: number
   /** Slots in use. */
   running: number
   queued: number
+}
+
+export interface DispatcherStats extends SlotStats, SlotLimits {
   queueLimit: number
+  /** Of these slots and requests, those of a device that takes one thread. */
+  device?: SlotStats
 }
 
 export interface Dispatcher {
@@ -125,17 +142,16 @@ function blame(end: InvocationEnd, error: unknown): void {
 const unknownRunMs = 50
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { slots, batch, clock, onBatch = () => {}, onOutOfMemory = () => {} } = options
+  const { slots, batch, host, clock, onBatch = () => {}, onOutOfMemory = () => {} } = options
   const services = new Map<string, ServiceTime>()
-  const queue = createSlotQueue({
-    slots,
-    batch,
-    clock,
-    onUsed({ key, size, ms }) {
-      services.set(key, observeRun(services.get(key), { ms, size }))
-      onBatch(size)
-    },
-  })
+  const onUsed: SlotQueueOptions['onUsed'] = ({ key, size, ms }) => {
+    services.set(key, observeRun(services.get(key), { ms, size }))
+    onBatch(size)
+  }
+  const queue = createSlotQueue({ slots, batch, clock, onUsed })
+  const hostQueue = host && createSlotQueue({ slots: host.slots, batch: 1, clock, onUsed })
+  const queueOf = (deployment: Deployment) =>
+    hostQueue !== undefined && host?.takes(deployment) ? hostQueue : queue
   const send = createSendTogether({ run: options.run, onBatchOutOfMemory: onOutOfMemory })
   const inFlight = new Map<string, number>()
   const ended = new Map<string, { ended: number; failed: number }>()
@@ -148,6 +164,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   function assertAdmitted(name: string): Deployment {
     const deployment = options.deployed(name)
     const { maxInFlight, timeoutMs } = deployment.description
+    const queue = queueOf(deployment)
     const { slots, running, queued } = queue
     const functionInFlight = inFlight.get(name) ?? 0
     const { queueLimit } = options
@@ -206,7 +223,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     work: (deployment: Deployment, start: WorkStart) => Promise<T>,
     limits: Pick<WorkLimits, 'key' | 'signal'> = {},
   ): Promise<T> {
-    const { timeoutMs } = assertAdmitted(name).description
+    const asked = assertAdmitted(name)
+    const { timeoutMs } = asked.description
     // Held while it waits, too: a function that is removed answers what it has taken.
     const admitted = options.acquire(name)
     inFlight.set(name, (inFlight.get(name) ?? 0) + 1)
@@ -225,7 +243,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         lease.release()
       }
     }
-    return queue.submit(held, { timeoutMs, name, onLeave, ...limits })
+    return queueOf(asked).submit(held, { timeoutMs, name, onLeave, ...limits })
   }
 
   function resultOf<Type extends PoolTask['type']>(reply: PoolReply<Type>): PoolResults[Type] {
@@ -329,17 +347,22 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       }),
     setLimits: queue.setLimits,
     counters: name => ({ ended: 0, failed: 0, ...ended.get(name), inFlight: inFlight.get(name) ?? 0 }),
-    stats: () => ({
-      slots: queue.slots,
-      batch: queue.batch,
-      running: queue.running,
-      queued: queue.queued,
-      queueLimit: options.queueLimit,
-    }),
+    stats() {
+      const { slots, running, queued } = queue
+      const all = { slots, running, queued, batch: queue.batch, queueLimit: options.queueLimit }
+      if (hostQueue === undefined) return all
+      return {
+        ...all,
+        slots: slots + hostQueue.slots,
+        running: running + hostQueue.running,
+        queued: queued + hostQueue.queued,
+        device: { slots, running, queued },
+      }
+    },
     serviceTimes: () => Object.fromEntries(services),
     drain: () => {
       draining = true
-      return queue.idle()
+      return Promise.all([queue.idle(), hostQueue?.idle()]).then(() => undefined)
     },
   }
 }

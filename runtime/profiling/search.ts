@@ -3,7 +3,7 @@
  * it, and the first question without an answer is what to measure next. So an interrupted search goes on where it was.
  */
 import { demandsOf, type Measured, summariesOf, summaryOf, violationOf, yardstickOf } from './bounds.ts'
-import { choosePoint, type Goal, isBetter, objectiveValue } from './objective.ts'
+import { bestPoint, choosePoint, type Goal, isBetter, objectiveValue } from './objective.ts'
 import { memoryObjection } from './predict-memory.ts'
 import type { MeasuredPoint } from './profile.ts'
 import {
@@ -112,15 +112,15 @@ const doubtfulShare = 1.25
 /** Over it by more, all that is larger breaks it too. */
 const certainShare = 1.25
 const timesDoubtful = 2
-/** Points whose value comes this near to the best are measured again before one is chosen. */
-const nearBest = 1.05
-const bestFew = 2
+/** Points that are measured again before one is chosen. */
+const mostConfirmed = 3
 /** Of an ascent over all axes: the second sees what the last axis has changed for the first. */
 const mostRounds = 3
 
 function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
   const { bounds } = goal
   const yardstick = yardstickOf(measured, bounds)
+  const timesOf = (point: SearchPoint) => measured.points.filter(other => isSame(other, point)).length
 
   function* look(point: SearchPoint, best?: MeasuredPoint): Questions<MeasuredPoint> {
     const found = yield { point, times: 1 }
@@ -138,7 +138,10 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
     return { ...point, threads: space.threads.findLast(known => known <= Math.max(1, threads)) ?? 1 }
   }
 
-  /** The best along one axis: in steps that double while they pay, then between the last that did and the first that did not. */
+  /**
+   * The best along one axis: in values that double while they pay, then between the last that did and the first that
+   * did not. All axes but that of threads have values that double already.
+   */
   function* line(start: MeasuredPoint, axis: Axis, direction: 1 | -1): Questions<MeasuredPoint> {
     const values = space[axis]
     const placeOf = (point: SearchPoint) => values.indexOf(point[axis] ?? 0)
@@ -147,7 +150,8 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
     let best = start
     let bad: number | undefined
     let worthBetween = true
-    for (let stride = 1; ; stride *= 2) {
+    const faster = axis === 'threads' ? 2 : 1
+    for (let stride = 1; ; stride *= faster) {
       const last = direction === 1 ? values.length - 1 : 0
       const wanted = placeOf(best) + direction * stride
       const place = isPlace(wanted) ? wanted : last
@@ -252,14 +256,16 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
     yield* confirm(best)
   }
 
-  /** The best few are measured again, so that luck does not choose. */
-  function* confirm(found: MeasuredPoint): Questions<void> {
-    const alike = summariesOf(measured.points, bounds)
-      .filter(point => point.training === found.training && point.intraOpThreads === found.intraOpThreads)
-      .filter(point => violationOf(point, yardstick) === 0)
-      .filter(point => objectiveValue(point, goal) * nearBest >= objectiveValue(found, goal))
-      .sort((a, b) => objectiveValue(b, goal) - objectiveValue(a, goal))
-    for (const point of alike.slice(0, bestFew)) yield { point: pointOf(point), times: 2 }
+  /** What would be chosen is measured again, so that luck does not choose: until that no longer changes the choice. */
+  function* confirm({ training, intraOpThreads }: MeasuredPoint): Questions<void> {
+    for (let times = 0; times < mostConfirmed; times += 1) {
+      const candidates = summariesOf(measured.points, bounds).filter(
+        point => point.training === training && (!training || point.intraOpThreads === intraOpThreads),
+      )
+      const best = bestPoint(candidates, goal, yardstick)
+      if (best === undefined || timesOf(best) > 1) return
+      yield { point: pointOf(best), times: 2 }
+    }
   }
 
   return { climb }

@@ -48,6 +48,23 @@ export async function writeTinyFunction(
   )
 }
 
+/** Pictures beside the function that a profile can train on, and a retraining that takes them. */
+export async function writeTinyReference(
+  folder: string,
+  { count, batchSize }: { count: number; batchSize: number },
+): Promise<void> {
+  const target = join(folder, tinyName)
+  await writeFile(
+    join(target, 'retrain.ts'),
+    `import { defineRetraining, sgd } from 'corun'
+    export default defineRetraining({ model: 'net', optimizer: sgd({ learningRate: 1e-3 }), batchSize: ${batchSize}, reference: 'reference' })`,
+  )
+  for (const [index, { body, label }] of (await tinyPictures(count, 3)).entries()) {
+    await mkdir(join(target, 'reference', `${label}`), { recursive: true })
+    await writeFile(join(target, 'reference', `${label}`, `${index}.png`), body)
+  }
+}
+
 /** x [N, 1, 8, 8] -> 64 -> 16 -> logits [N, 2] */
 function network(): Graph {
   const random = randomFrom(1, 'weights')

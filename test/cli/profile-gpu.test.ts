@@ -1,7 +1,7 @@
 /** `corun profile` to the end on a device whose memory is told by a stand-in nvidia-smi, and shrinks. */
 import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { suite } from 'uvu'
@@ -60,7 +60,8 @@ test('what would not fit is predicted and not tried, what did not fit is remembe
     await traffic.close()
     for (const temporary of [first, second]) await mkdir(temporary)
     const bounds = ['--latency-bound', '1000x', '--max-epoch-stretch', '1e9']
-    const small = ['--window', '60', '--max-threads', '4', '--max-batch', '1']
+    // All points in their order: which is the faster does not matter to what is tried.
+    const small = ['--exhaustive', '--window', '60', '--max-threads', '4', '--max-batch', '1']
     const args = [
       ...['--functions', device.functions, '--data', data, '--profiles', profiles],
       ...['--provider', 'cpu', ...bounds, ...small],
@@ -97,23 +98,21 @@ test('what would not fit is predicted and not tried, what did not fit is remembe
       ],
     )
     assert.is(found.points.filter(({ threads }) => threads > 2).length, 1)
-    assert.is(found.alone.threads, 2)
-    assert.match(found.alone.reason, /3 at once: memory ran out/)
+    assert.ok(alone.some(({ intraOpThreads }) => intraOpThreads > 1) || availableParallelism() === 1)
+    assert.ok(found.alone.threads <= 2)
 
-    // Two beside the trainer took more than the budget, and when others had filled the device nothing more was tried.
+    // Beside the trainer two would not fit, and when others had filled the device nothing more was tried.
     const beside = found.points.filter(({ training }) => training)
-    assert.is(beside[0]?.deviceMemoryBytes, (probeMiB(2, 1) + gpu.trainer) * MiB)
+    assert.is(beside[0]?.deviceMemoryBytes, (probeMiB(1, 1) + gpu.trainer) * MiB)
     assert.ok(beside.length <= 2, `${beside.length} points were tried on a full device`)
     assert.is(found.trainingAlone?.deviceMemoryBytes, gpu.trainer * MiB)
     assert.is(found.besideTraining.threads, 1)
-    assert.match(
-      found.besideTraining.reason,
-      /the least there is: with 2 at once (it takes 710 MiB of the device|memory ran out)/,
-    )
     const [full, ...beyond] = found.search.leftOut
     assert.match(full ?? '', /part of the search: 778 MiB of the device's memory were taken before it began/)
+    const two =
+      /^2 at once,.* beside training .*: it would take 710 MiB of the device's memory, over the 700 MiB/
     assert.ok(
-      beyond.some(text => /2 at once, .*beside training .* it would take 710 MiB of the device/.test(text)),
+      beyond.some(text => two.test(text)),
       beyond.join('\n'),
     )
 

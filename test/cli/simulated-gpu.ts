@@ -1,12 +1,11 @@
 /**
  * A GPU on paper: a stand-in nvidia-smi tells what is free of its memory, from the probes and trainers that run under
- * the same TMPDIR, and a function whose allocations fail when it is full. Sleeping makes its throughput grow with
- * everything that runs at once, whatever the processor is busy with.
+ * the same TMPDIR, and a function whose allocations fail when it is full.
  */
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { createNode, int, writeGraph } from '../../runtime/onnx/index.ts'
-import { tinyName, tinyPictures, writeTinyFunction } from '../../scripts/soak/tiny-function.ts'
+import { tinyName, writeTinyFunction, writeTinyReference } from '../../scripts/soak/tiny-function.ts'
 
 /** MiB of the device. */
 export const gpu = {
@@ -39,7 +38,6 @@ echo "${gpu.total}, $((${gpu.total} - used))"
 
 const source = `
 import { execFileSync } from 'node:child_process'
-import { setTimeout } from 'node:timers/promises'
 import { defineFunction, image } from 'corun'
 
 let isFull = false
@@ -50,7 +48,6 @@ export default defineFunction({
     isFull = execFileSync('nvidia-smi', { encoding: 'utf8' }).trim().endsWith(', 0')
   },
   async handler(x, { models }) {
-    await setTimeout(15)
     if (isFull) await models.workspace.run({ floats: { data: Float32Array.of(2 ** 50), dims: [1] } })
     const { y } = await models.net.run({ x })
     return models.net.top1(y)
@@ -91,15 +88,7 @@ export async function simulateGpu(folder: string): Promise<SimulatedGpu> {
   const target = join(functions, tinyName)
   await writeFile(join(target, 'function.ts'), source)
   await writeFile(join(target, 'workspace.onnx'), workspace())
-  await writeFile(
-    join(target, 'retrain.ts'),
-    `import { defineRetraining, sgd } from 'corun'
-    export default defineRetraining({ model: 'net', optimizer: sgd({ learningRate: 1e-3 }), batchSize: 8, reference: 'reference' })`,
-  )
-  for (const [index, { body, label }] of (await tinyPictures(40, 3)).entries()) {
-    await mkdir(join(target, 'reference', `${label}`), { recursive: true })
-    await writeFile(join(target, 'reference', `${label}`, `${index}.png`), body)
-  }
+  await writeTinyReference(functions, { count: 40, batchSize: 8 })
   await mkdir(bin)
   await writeFile(others, '0')
   await writeFile(join(bin, 'nvidia-smi'), script(others))

@@ -34,6 +34,8 @@ function setUp(
     queueLimit?: number
     timeoutMs?: number
     maxInFlight?: number
+    /** Slots of a function `host` that keeps off the device. */
+    hostSlots?: number
   } = {},
 ) {
   const runs: { requestId: string; end(reply?: PoolReply<'invoke'>): void }[] = []
@@ -41,16 +43,20 @@ function setUp(
   let leases = 0
   const waitingForRun: (() => void)[] = []
   const served = deployment(options)
+  const hosted = { ...served, id: 'version-h', function: 'host' }
+  const named = (name: string) => (name === 'host' ? hosted : served)
+  const { hostSlots } = options
   const dispatcher = createDispatcher({
     slots: options.slots ?? 1,
     batch: options.batch ?? 1,
     queueLimit: options.queueLimit ?? 10,
+    ...(hostSlots === undefined ? {} : { host: { slots: hostSlots, takes: ({ id }) => id === hosted.id } }),
     clock: systemClock,
-    deployed: () => served,
-    acquire: () => {
+    deployed: named,
+    acquire: name => {
       leases += 1
       return {
-        deployment: served,
+        deployment: named(name),
         release: () => {
           leases -= 1
         },
@@ -341,6 +347,35 @@ test('one who would be answered past its deadline is refused at once, and told w
   assert.equal([code, details?.retryAfter], ['saturated', 1])
   assert.match(message, /would be answered in \d+ ms, and its deadline is 250 ms/)
   await Promise.all(settled)
+})
+
+test('beside a device of one thread, functions that keep off it have slots of their own', async () => {
+  const { dispatcher, runs, request, nthRun } = setUp({ slots: 1, batch: 1, hostSlots: 2, queueLimit: 1 })
+  const answers = ['d1', 'd2'].map(id => dispatcher.invoke('f', request(id)))
+  assert.is(await codeOf(dispatcher.invoke('f', request('d3'))), 'saturated')
+  answers.push(...['h1', 'h2', 'h3'].map(id => dispatcher.invoke('host', request(id))))
+  await nthRun(2)
+  assert.equal(
+    runs.map(run => run.requestId),
+    ['d1', 'h1', 'h2'],
+  )
+  const { slots, running, queued, device } = dispatcher.stats()
+  assert.equal({ slots, running, queued }, { slots: 3, running: 3, queued: 2 })
+  assert.equal(device, { slots: 1, running: 1, queued: 1 })
+  // Neither waits for the other's slots.
+  ;(await nthRun(1)).end()
+  assert.is((await nthRun(3)).requestId, 'h3')
+  ;(await nthRun(0)).end()
+  assert.is((await nthRun(4)).requestId, 'd2')
+  let drained = false
+  const drain = dispatcher.drain().then(() => {
+    drained = true
+  })
+  for (const run of [2, 3]) (await nthRun(run)).end()
+  await Promise.all(answers.slice(2))
+  assert.not(drained)
+  ;(await nthRun(4)).end()
+  await Promise.all([...answers, drain])
 })
 
 test.run()

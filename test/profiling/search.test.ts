@@ -279,7 +279,7 @@ const synthetic: [string, Partial<SyntheticBox>][] = [
 const syntheticGoal: Goal = { ...throughputGoal, bounds: { ...plainBounds, maxEpochStretch: 2.2 } }
 
 for (const [name, difference] of synthetic) {
-  test(`on ${name} it finds 95 % of the optimum with 15 % of the measurements, with and without noise`, () => {
+  test(`on ${name} it finds 95 % of the optimum with 15 % of the measurements`, () => {
     const box = { ...plainBox, ...difference }
     const space = spaceFor(box)
     const truth = measureOn({ ...box, noise: 0 }, space, Math.random)
@@ -289,12 +289,29 @@ for (const [name, difference] of synthetic) {
       const exact = judge(truth, all, space, goal)
       assert.ok(exact.measurements <= 0.15, `${exact.measurements}`)
       assert.ok(Math.min(...exact.shares) >= 0.95, `${JSON.stringify(latency)}: ${exact.shares}`)
-      const noisy = judge(measureOn({ ...box, noise: 0.02 }, space, seededRandom(5)), all, space, goal)
-      assert.ok(noisy.measurements <= 0.15, `${noisy.measurements}`)
-      assert.ok(Math.min(...noisy.shares) >= 0.85, `noisy, ${JSON.stringify(latency)}: ${noisy.shares}`)
     }
   })
 }
+
+test('where measurements are off by 2 %, it finds 95 % of the optimum in nineteen searches of twenty, and never far less', () => {
+  const shares = synthetic.flatMap(([name, difference]) => {
+    const box = { ...plainBox, ...difference }
+    const space = spaceFor(box)
+    const all = wholeGrid(measureOn({ ...box, noise: 0 }, space, Math.random), space)
+    return [{ ratio: 1.5 }, { ms: 23 }].flatMap(latency => {
+      const goal = { ...syntheticGoal, bounds: { ...syntheticGoal.bounds, latency } }
+      return [1, 2, 3, 4, 5].flatMap(seed => {
+        const measure = measureOn({ ...box, noise: 0.02 }, space, seededRandom(seed))
+        const { shares, measurements } = judge(measure, all, space, goal)
+        assert.ok(measurements <= 0.15, `${name}: ${measurements}`)
+        return shares
+      })
+    })
+  })
+  const good = shares.filter(share => share >= 0.95).length
+  assert.ok(good >= 0.95 * shares.length, `${good} of ${shares.length}`)
+  assert.ok(Math.min(...shares) >= 0.85, `${Math.min(...shares)}`)
+})
 
 const recordingSchema = z.object({
   space: z.record(z.string(), z.array(z.number())),
