@@ -31,6 +31,8 @@ const keptSchema = z.object({
   paused: z.boolean(),
   /** Up to here, ticks have been seen. */
   seenUntil: z.string(),
+  /** The function had no schedule, or was not there: ticks meanwhile were nobody's. */
+  gone: z.boolean().optional(),
   lastRun: lastRunSchema.optional(),
 })
 const stateSchema = z.object({ version: z.literal(1), schedules: z.record(z.string(), keptSchema) })
@@ -50,7 +52,10 @@ export const scheduleViewSchema = z.object({
 export type ScheduleView = z.output<typeof scheduleViewSchema>
 
 export interface FunctionSchedules {
-  /** Sets or replaces the schedule of a function, or removes it. A tick that was missed is made up for if it says so. */
+  /**
+   * Sets or replaces the schedule of a function, or removes it. A tick that was missed while the box was off is made up
+   * for if it says so; a schedule that changes while the box is on has missed nothing.
+   */
   set(name: string, schedule: CheckedSchedule | undefined): Promise<void>
   list(): ScheduleView[]
   /** These throw `unknown-schedule`. */
@@ -151,15 +156,20 @@ export async function openFunctionSchedules(options: FunctionSchedulesOptions): 
   return {
     async set(name, schedule) {
       const old = jobs.get(name)
-      if (JSON.stringify(old?.schedule) === JSON.stringify(schedule)) return
+      if (old !== undefined && JSON.stringify(old.schedule) === JSON.stringify(schedule)) return
       clearTimeout(old?.timer)
       jobs.delete(name)
-      if (schedule === undefined || closed) return
+      if (closed) return
+      if (schedule === undefined) {
+        if (Object.hasOwn(state.data.schedules, name)) await keep(name, { gone: true })
+        return
+      }
       const made: Job = { schedule, timer: undefined }
       jobs.set(name, made)
-      const { paused, seenUntil } = kept(name)
-      const missed = missedTick(schedule, new Date(seenUntil), new Date(clock.now()))
-      await keep(name, { seenUntil: nowIso() })
+      const { paused, seenUntil, gone } = kept(name)
+      const wasOff = old === undefined && gone !== true
+      const missed = wasOff ? missedTick(schedule, new Date(seenUntil), new Date(clock.now())) : undefined
+      await keep(name, { seenUntil: nowIso(), gone: false })
       // It may have been replaced meanwhile.
       if (jobs.get(name) !== made) return
       if (missed !== undefined && schedule.catchUp && !paused && !running.has(name)) {

@@ -26,11 +26,11 @@ const day = 24 * 3_600_000
 const noon = Date.parse('2026-03-10T12:00:00Z')
 
 /** `end` ends the call that goes on. */
-async function open(now?: number) {
+async function open(now: number | (() => number) = Date.now) {
   const calls: { name: string; at: string; end: (outcome?: string) => void }[] = []
   const schedules = await openFunctionSchedules({
     dataDir,
-    clock: { now: () => now ?? Date.now(), monotonic: () => performance.now() },
+    clock: { now: typeof now === 'number' ? () => now : now, monotonic: () => performance.now() },
     log: silentLogger,
     call: (name, at) => new Promise(end => calls.push({ name, at, end: (outcome = 'ok') => end(outcome) })),
   })
@@ -74,6 +74,36 @@ test('a tick that was missed while the box was off is made up for once, if the d
   const third = await open(noon + 3 * day + 1000)
   await third.schedules.set('report', daily)
   assert.is(third.calls.length, 0)
+})
+
+test('a schedule that is changed, or taken away and brought back, while the box is on has missed no tick', async () => {
+  let now = noon
+  const { schedules, calls } = await open(() => now)
+  await schedules.set('report', daily)
+  now += 3 * 3_600_000
+  await schedules.set('report', { ...daily, cron: '0 14 * * *' })
+  assert.is(calls.length, 0)
+  assert.is(schedules.get('report').nextRuns[0], '2026-03-11T14:00:00.000Z')
+  await schedules.set('report', undefined)
+  now += 3 * day
+  await schedules.set('report', daily)
+  assert.is(calls.length, 0)
+  await schedules.set('report', undefined)
+  schedules.close()
+  now += 3 * day
+  const later = await open(() => now)
+  // Deployed without a schedule at first, as it was left.
+  await later.schedules.set('report', undefined)
+  await later.schedules.set('report', daily)
+  assert.is(later.calls.length, 0)
+  later.schedules.close()
+  now += 3 * day
+  const last = await open(() => now)
+  await last.schedules.set('report', daily)
+  assert.equal(
+    last.calls.map(({ at }) => at),
+    ['2026-03-19T03:00:00.000Z'],
+  )
 })
 
 test('the clock calls, at the tick and without overlap', async () => {
