@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { packageRoot } from '../core/package-root.ts'
+import { requireCheckout } from './checkout.ts'
 import { command } from './command.ts'
 
 export default command({
@@ -13,6 +14,7 @@ export default command({
     quick: { type: 'boolean', description: 'A short version, whose figures no bound judges' },
   },
   async run({ args, json }) {
+    requireCheckout('bench', ['tsx'])
     const flags = [...(json ? ['--json'] : []), ...(args.quick === true ? ['--quick'] : [])]
     // Benchmarks compare with what only a checkout has: fixtures, PyTorch, other versions of a formula.
     const program = [

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { builtEntry } from '../core/package-root.ts'
+import { requireCheckout } from './checkout.ts'
 import { command } from './command.ts'
 
 export default command({
@@ -16,6 +17,7 @@ export default command({
     json: { type: 'string', description: 'File for the table as JSON', valueHint: 'file' },
   },
   async run({ args }) {
+    requireCheckout('demo', ['opentype.js'])
     const options = ['drift', 'json'].flatMap(name => (args[name] ? [`--${name}`, String(args[name])] : []))
     const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('demo'), ...options], {
       stdio: 'inherit',

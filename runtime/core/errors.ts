@@ -26,6 +26,21 @@ export const errorKinds = {
     title: 'Method not allowed',
     hint: 'Use the method in the Allow header.',
   },
+  'malformed-request': {
+    status: 400,
+    title: 'Not a request that can be read',
+    hint: 'Send HTTP/1.1 with a Host header; a proxy in between may have garbled it.',
+  },
+  'request-timeout': {
+    status: 408,
+    title: 'The request took too long to come',
+    hint: 'Send it faster, or in a smaller body.',
+  },
+  'headers-too-large': {
+    status: 431,
+    title: 'Headers too large',
+    hint: 'Send fewer or shorter headers; data belongs into the body.',
+  },
   'body-too-large': {
     status: 413,
     title: 'Body too large',
@@ -96,6 +111,11 @@ export const errorKinds = {
   },
 
   // What an operator can meet in the API.
+  'disk-full': {
+    status: 507,
+    title: 'The disk takes no more',
+    hint: 'Free space on the disk of --data, or lower --sample-bytes, --async-bytes or --keep-versions.',
+  },
   unauthorized: { status: 401, title: 'Admin token needed', hint: 'Send Authorization: Bearer <token>.' },
   'forbidden-origin': {
     status: 403,
@@ -239,6 +259,11 @@ export const errorKinds = {
     status: 500,
     title: 'A measurement failed',
     hint: 'The message names the point; run corun profile again.',
+  },
+  'needs-checkout': {
+    status: 500,
+    title: 'Command is not part of the package',
+    hint: 'Clone the repository, run npm ci there, and run the command in it.',
   },
 } as const satisfies Record<string, ErrorKind>
 

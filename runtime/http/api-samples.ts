@@ -6,7 +6,6 @@ import { issuesText } from '../core/issues-text.ts'
 import type { Sample } from '../samples/sample-store.ts'
 import { summarize } from '../samples/summary.ts'
 import { requireAdmin } from './admin.ts'
-import { limitBody } from './body.ts'
 import type { FunctionView, HttpContext, HttpEnv } from './context.ts'
 import { assertLabel } from './sample-label.ts'
 
@@ -61,7 +60,7 @@ export function apiFunctionSamples({
       // The bytes were read alone from a file: their buffer is no SharedArrayBuffer.
       return c.body(body as Uint8Array<ArrayBuffer>, 200, { 'content-type': mediaTypes[sample.format] })
     })
-    .post('/:name/samples', limitBody(config.bodyLimit), async c => {
+    .post('/:name/samples', async c => {
       const name = c.req.param('name')
       const label = c.req.query('label')
       assertLabel(deployed(name), label, '?label=')

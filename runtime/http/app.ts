@@ -9,6 +9,7 @@ import { apiModels } from './api-models.ts'
 import { apiRetraining } from './api-retraining.ts'
 import { apiFunctionSamples, apiSamples } from './api-samples.ts'
 import { apiSchedules } from './api-schedules.ts'
+import { limitBody } from './body.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { corsOf, crossOrigin } from './cors.ts'
 import { dashboardPage } from './dashboard-page.ts'
@@ -32,7 +33,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.onError((thrown, c) => {
     const error = toCorunError(thrown)
     const { status, headers, body } = problemOf(error, c.get('requestId'))
-    if (error.code === 'internal-error') {
+    if (error.code === 'internal-error' || error.code === 'disk-full') {
       context.log.error({ requestId: c.get('requestId'), err: thrown }, 'unexpected error in a route')
     }
     return new Response(JSON.stringify(body), {
@@ -63,6 +64,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
     crossOrigin(() => corsOf(apiCorsOrigins)),
     sameOrigin(apiCorsOrigins),
     requireAdmin(adminToken),
+    limitBody(context.config.bodyLimit),
   )
   app.use('/api/keys/*', requireAdmin(adminToken, { reading: true }))
   app.route('/api/keys', apiKeys(context))

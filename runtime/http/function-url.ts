@@ -9,7 +9,7 @@ import { limitBody } from './body.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 import { corsOf, crossOrigin } from './cors.ts'
 import { checkKey, withoutKey } from './function-key.ts'
-import { functionMethods } from './methods.ts'
+import { functionMethods, isForbiddenMethod, usualMethods } from './methods.ts'
 import { prefersAsync } from './prefer.ts'
 
 /** Names the URL that gets the result of an asynchronous invocation. */
@@ -24,7 +24,8 @@ export function functionUrl(context: HttpContext): Hono<HttpEnv> {
   const method = createMiddleware<HttpEnv>(async (c, next) => {
     const name = nameOf(c)
     const description = describe(c)
-    const methods = description === undefined ? undefined : functionMethods(description)
+    const declared = description === undefined ? undefined : functionMethods(description)
+    const methods = isForbiddenMethod(c.req.method) ? (declared ?? usualMethods) : declared
     if (methods !== undefined && !methods.includes(c.req.method)) {
       const allow = [...methods, 'OPTIONS'].join(', ')
       if (c.req.method === 'OPTIONS') return c.body(null, 204, { allow })

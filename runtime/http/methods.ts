@@ -6,6 +6,12 @@ export function functionMethods({ input }: Pick<FunctionDescription, 'input'>): 
   return input.kind === 'image' || input.kind === 'json' ? ['POST', 'PUT', 'PATCH'] : undefined
 }
 
+/** Web requests have none of these: no handler could see them. */
+export const isForbiddenMethod = (method: string): boolean => /^(?:TRACE|TRACK|CONNECT)$/i.test(method)
+
+/** What a function without declared methods is asked with. */
+export const usualMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
+
 export interface RouteInfo {
   method: string
   /** With `:name` for a part, and `*` for the rest. */

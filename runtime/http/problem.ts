@@ -8,12 +8,21 @@ export interface Problem {
   body: Record<string, unknown>
 }
 
-/** What was not raised on purpose becomes an internal error. */
+/** What was not raised on purpose becomes an internal error, the faults of the caller and of the disk excepted. */
 export function toCorunError(error: unknown): CorunError {
-  return error instanceof CorunError
-    ? error
-    : new CorunError('internal-error', 'unexpected error', { cause: error })
+  if (error instanceof CorunError) return error
+  const { code, message } = error instanceof Error ? (error as NodeJS.ErrnoException) : {}
+  if (code === 'ECONNRESET' && message === 'aborted') {
+    return new CorunError('client-aborted', 'the caller went away while its body was read', { cause: error })
+  }
+  if (code !== undefined && diskIsFull.has(code)) {
+    return new CorunError('disk-full', 'what the request asks to keep could not be written', { cause: error })
+  }
+  return new CorunError('internal-error', 'unexpected error', { cause: error })
 }
+
+/** No space, none within this user's quota, or a file that may not become so large. */
+const diskIsFull = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
 export function problemOf(error: CorunError, requestId: string): Problem {
   const { retryAfter, allow, ...body } = problemBody(error, requestId)

@@ -1,9 +1,11 @@
 /** The listening socket: opens the port, says where, and closes without cutting off an answer. */
+import { createServer, type Server as NodeServer } from 'node:http'
 import { type AddressInfo, Server, type Socket } from 'node:net'
-import { createAdaptorServer, type ServerType } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { CorunError } from '../core/errors.ts'
 import type { HttpEnv } from './context.ts'
+import { answerUnreadable, responseOfUnreadable } from './unreadable.ts'
 
 export interface HttpServer {
   /** `http://host:port`, with the port that was really taken. */
@@ -20,7 +22,10 @@ export function listen(
   where: { host: string; port: number } | Server,
 ): Promise<HttpServer> {
   return new Promise((resolve, reject) => {
-    const server: ServerType = createAdaptorServer({ fetch: app.fetch })
+    const answer = getRequestListener(app.fetch, { errorHandler: responseOfUnreadable })
+    // A request without a host is refused like any other that cannot be read, and not by Node without a word.
+    const server = createServer({ requireHostHeader: false }, answer)
+    server.on('clientError', answerUnreadable)
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE' || where instanceof Server) return reject(error)
       const { host, port } = where
@@ -44,10 +49,10 @@ export function listen(
   })
 }
 
-function closeServer(server: ServerType): Promise<void> {
+function closeServer(server: NodeServer): Promise<void> {
   return new Promise(resolve => {
     server.close(() => resolve())
     // Keep-alive connections without a request would hold the socket open for ever.
-    if ('closeIdleConnections' in server) server.closeIdleConnections()
+    server.closeIdleConnections()
   })
 }

@@ -126,6 +126,20 @@ for (const [what, args, message] of refused) {
   })
 }
 
+for (const command of [['bench', 'functions'], ['demo']]) {
+  test(`corun ${command[0]} of an installed package says that it needs a checkout, and fails`, async () => {
+    const { code, stderr, stdout } = await corun(...command).catch(error => error)
+    assert.is(code, 1)
+    assert.is(stdout, '')
+    assert.match(
+      stderr,
+      new RegExp(`^corun: needs-checkout: corun ${command[0]} runs in a clone of its repository`),
+    )
+    assert.match(stderr, /npm ci/)
+    assert.not.match(stderr, /at .*:\d+:\d+/)
+  })
+}
+
 test('the starter model tells dark from bright', async () => {
   const session = await InferenceSession.create(starterModel(8))
   const of = async (value: number) => {
