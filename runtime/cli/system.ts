@@ -135,22 +135,25 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
   const profileKey = () =>
     presentKey(provider, Object.fromEntries(store.list().map(({ id, base }) => [id, base])))
 
+  function memoryByModel() {
+    const threads = modelThreads()
+    return registry.loaded().flatMap(({ deployment, role }) =>
+      Object.values(deployment.models).flatMap(model => {
+        const memory = modelMemory(model, threads)
+        return memory === undefined ? [] : [{ model: model.id, role, ...memory }]
+      }),
+    )
+  }
+
   let training = false
   const metrics = createMetrics({
     slots: () => dispatcher.stats(),
     scheduler: () => scheduler.view(),
     threads: () => pool.stats(),
     training: () => ({ active: training, ...yielding.totals() }),
+    invocations: () => invocations.stats(),
     drift: () => watching.drift.list(),
-    models() {
-      const threads = modelThreads()
-      return registry.loaded().flatMap(({ deployment, role }) =>
-        Object.values(deployment.models).flatMap(model => {
-          const memory = modelMemory(model, threads)
-          return memory === undefined ? [] : [{ model: model.id, role, ...memory }]
-        }),
-      )
-    },
+    models: memoryByModel,
   })
   const traffic = await openTraffic({ dataDir, clock: systemClock, log })
   const dispatcher = createDispatcher({
@@ -301,6 +304,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
         limits: scheduler.view(),
         ...dispatcher.stats(),
         threads: pool.stats().threads,
+        models: memoryByModel(),
         serviceTimes: dispatcher.serviceTimes(),
       }),
     notReady: () => (state === 'ready' ? undefined : state),

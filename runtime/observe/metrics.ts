@@ -1,5 +1,8 @@
 /** Prometheus metrics. The registry lives on the main thread: prom-client knows nothing of worker threads. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { addDriftMetrics, type DriftFacts } from './drift-metrics.ts'
+import { addGauge } from './gauge.ts'
+import { addModelMetrics, type ModelFacts } from './model-metrics.ts'
 
 /** Facts that are read when metrics are scraped. */
 export interface MetricSources {
@@ -12,27 +15,10 @@ export interface MetricSources {
   }
   threads(): { threads: number; restarts: number; restartsBy: Partial<Record<string, number>> }
   training(): { active: boolean; waitedMs: number; bursts: number }
+  /** Asynchronous ones; `kept`: all that are on disk. */
+  invocations(): { waiting: number; running: number; kept: number; bytes: number }
   drift(): readonly DriftFacts[]
   models(): readonly ModelFacts[]
-}
-
-/** Of a model in a deployment that is loaded. */
-export interface ModelFacts {
-  model: string
-  /** What its deployment is loaded for. */
-  role: string
-  weights: 'shared' | 'plain'
-  sessions: number
-  estimatedBytes: number
-}
-
-/** Of a model that is watched. */
-export interface DriftFacts {
-  model: string
-  level: 'stable' | 'warning' | 'drifted'
-  /** `risk`: 1 and below is an alarm. */
-  findings: readonly { test: string; window: number; statistic: number; risk: number }[]
-  accuracy: { value: number; interval: readonly [number, number] } | null
 }
 
 export interface Metrics {
@@ -92,16 +78,26 @@ export function createMetrics(sources: MetricSources): Metrics {
     registers,
   })
   const gauge = (name: string, help: string, read: () => number) =>
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read())
-      },
-    })
+    addGauge(registers, { name, help }, () => [[{}, read()]])
   gauge('corun_slots', 'Requests that may run at once', () => sources.slots().slots)
   gauge('corun_slots_busy', 'Requests that run', () => sources.slots().running)
+  addGauge(
+    registers,
+    {
+      name: 'corun_slots_by_state',
+      help: 'Slots that are busy, idle, or held back since p95 was over its bound',
+      labels: ['state'],
+    },
+    () => {
+      const { slots, running } = sources.slots()
+      const { heldBack } = sources.scheduler()
+      return [
+        [{ state: 'busy' }, running],
+        [{ state: 'idle' }, Math.max(0, slots - running)],
+        [{ state: 'held-back' }, heldBack],
+      ]
+    },
+  )
   gauge('corun_queue_length', 'Requests that wait', () => sources.slots().queued)
   gauge('corun_batch_limit', 'Requests that may go to a thread together', () => sources.slots().batch)
   gauge(
@@ -129,16 +125,32 @@ export function createMetrics(sources: MetricSources): Metrics {
   )
   gauge('corun_pool_threads', 'Threads of the pool', () => sources.threads().threads)
   gauge('corun_pool_thread_restarts', 'Threads replaced since the start', () => sources.threads().restarts)
-  new Gauge({
-    name: 'corun_pool_thread_restarts_by_reason',
-    help: 'Threads replaced since the start, by reason',
-    labelNames: ['reason'] as const,
+  addGauge(
     registers,
-    collect() {
-      for (const [reason, count = 0] of Object.entries(sources.threads().restartsBy))
-        this.set({ reason }, count)
+    {
+      name: 'corun_pool_thread_restarts_by_reason',
+      help: 'Threads replaced since the start, by reason',
+      labels: ['reason'],
     },
-  })
+    () => Object.entries(sources.threads().restartsBy).map(([reason, count = 0]) => [{ reason }, count]),
+  )
+  addGauge(
+    registers,
+    {
+      name: 'corun_async_invocations',
+      help: 'Asynchronous invocations on disk that wait, run, or have ended and are kept for their callers',
+      labels: ['state'],
+    },
+    () => {
+      const { waiting, running, kept } = sources.invocations()
+      return [
+        [{ state: 'waiting' }, waiting],
+        [{ state: 'running' }, running],
+        [{ state: 'ended' }, Math.max(0, kept - waiting - running)],
+      ]
+    },
+  )
+  gauge('corun_async_bytes', 'What they take on disk', () => sources.invocations().bytes)
   gauge('corun_training_active', '1 while a retraining runs', () => (sources.training().active ? 1 : 0))
   gauge(
     'corun_training_waited_seconds',
@@ -166,73 +178,4 @@ export function createMetrics(sources: MetricSources): Metrics {
     text: () => registry.metrics(),
     contentType: registry.contentType,
   }
-}
-
-function addModelMetrics(registers: Registry[], facts: MetricSources['models']): void {
-  const labelled = (name: string, help: string, read: (facts: ModelFacts) => number) =>
-    new Gauge({
-      name,
-      help,
-      labelNames: ['model', 'weights', 'role'] as const,
-      registers,
-      collect() {
-        this.reset()
-        for (const each of facts()) {
-          const { model, weights, role } = each
-          this.set({ model, weights, role }, read(each))
-        }
-      },
-    })
-  labelled(
-    'corun_model_sessions',
-    'Sessions of a model, whose weights are shared or plain (a copy each), by what they are loaded for',
-    ({ sessions }) => sessions,
-  )
-  labelled(
-    'corun_model_weights_bytes_estimate',
-    'Memory of the weights of a model in all its sessions, estimated by file sizes',
-    ({ estimatedBytes }) => estimatedBytes,
-  )
-}
-
-const levels = ['stable', 'warning', 'drifted']
-
-function addDriftMetrics(registers: Registry[], facts: MetricSources['drift']): void {
-  new Gauge({
-    name: 'corun_drift_level',
-    help: '0 stable, 1 warning, 2 drifted',
-    labelNames: ['model'] as const,
-    registers,
-    collect() {
-      this.reset()
-      for (const { model, level } of facts()) this.set({ model }, levels.indexOf(level))
-    },
-  })
-  new Gauge({
-    name: 'corun_drift_risk',
-    help: 'Probability of what was found without drift, over what it may take of the false-alarm rate: 1 is an alarm',
-    labelNames: ['model', 'test', 'window'] as const,
-    registers,
-    collect() {
-      this.reset()
-      for (const { model, findings } of facts()) {
-        for (const { test, window, risk } of findings) this.set({ model, test, window }, risk)
-      }
-    },
-  })
-  new Gauge({
-    name: 'corun_labelled_accuracy',
-    help: 'Share of the last answers with feedback that were right, and its Wilson interval of 95 %',
-    labelNames: ['model', 'bound'] as const,
-    registers,
-    collect() {
-      this.reset()
-      for (const { model, accuracy } of facts()) {
-        if (accuracy === null) continue
-        this.set({ model, bound: 'value' }, accuracy.value)
-        this.set({ model, bound: 'lower' }, accuracy.interval[0])
-        this.set({ model, bound: 'upper' }, accuracy.interval[1])
-      }
-    },
-  })
 }

@@ -12,6 +12,7 @@ import {
   type MeasuredPoint,
   type MixSource,
   type Profile,
+  type ProfiledModel,
   type ProfiledOperatingPoint,
   type ProfileKey,
   profileVersion,
@@ -118,6 +119,7 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
       key,
       workload: Object.fromEntries(options.load.map(({ deployment, share }) => [deployment.function, share])),
       mix: options.mix,
+      models: modelsOf(options.load),
       objective: goal.objective,
       bounds,
       search: {
@@ -142,6 +144,17 @@ async function memoryEnd(box: MeasureBox, { deviceBudgetBytes }: Bounds): Promis
   const used = deviceBudgetBytes === null ? null : await box.deviceUsedBytes()
   if (used === null || deviceBudgetBytes === null || used <= deviceBudgetBytes) return undefined
   return `${mebibytes(used)} of the device's memory were taken before it began, over the ${mebibytes(deviceBudgetBytes)} that are free for it`
+}
+
+function modelsOf(load: ProfileOptions['load']): Record<string, ProfiledModel> {
+  const models = load.flatMap(({ deployment }) => Object.values(deployment.models))
+  return Object.fromEntries(
+    models.flatMap(({ id, prepared }) =>
+      prepared === undefined
+        ? []
+        : [[id, { weights: prepared.form, why: prepared.why, weightBytes: prepared.weightBytes }]],
+    ),
+  )
 }
 
 function once(point: SearchPoint): () => SearchPoint | undefined {

@@ -1,7 +1,14 @@
 /** A profile as a table for the terminal and the report, and the chosen points in words. Pure. */
 import { epochStretch, mebibytes } from './bounds.ts'
 import { largestWithinBounds } from './objective.ts'
-import type { MeasuredPoint, MixSource, Percentiles, Profile, ProfiledOperatingPoint } from './profile.ts'
+import type {
+  MeasuredPoint,
+  MixSource,
+  Percentiles,
+  Profile,
+  ProfiledModel,
+  ProfiledOperatingPoint,
+} from './profile.ts'
 
 const cell = (point: MeasuredPoint, show: (point: MeasuredPoint) => string) =>
   point.fits ? show(point) : '-'
@@ -71,6 +78,9 @@ export function profileFindings(profile: Profile): string[] {
       `training alone (${trainingAlone.function}): ${stepsPerSecond.toFixed(2)} steps/s, ${epochSeconds?.toFixed(1) ?? '-'} s an epoch, ${mebibytes(peakMemoryBytes)}`,
     )
   }
+  for (const [id, model] of Object.entries(profile.models ?? {})) {
+    findings.push(`${id}: ${modelText(model, profile)}`)
+  }
   findings.push(
     `${search.mode} search: ${search.measurements} measurements of a grid of ${search.grid} points in ${search.seconds.toFixed(0)} s`,
     ...search.leftOut.map(text => `left out: ${text}`),
@@ -97,6 +107,13 @@ const mixTexts: Record<MixSource, string> = {
 export function loadText({ workload, mix }: Pick<Profile, 'workload' | 'mix'>): string {
   const shares = Object.entries(workload).map(([name, share]) => `${name} ${Math.round(share * 100)} %`)
   return [...shares, ...(mix === undefined || shares.length < 2 ? [] : [mixTexts[mix]])].join(', ')
+}
+
+function modelText({ weights, why, weightBytes }: ProfiledModel, profile: Profile): string {
+  const { alone, besideTraining } = profile
+  if (weights === 'shared') return `${mebibytes(weightBytes)} of weights, one copy for all threads (${why})`
+  const at = (point: ProfiledOperatingPoint) => mebibytes(weightBytes * point.threads)
+  return `${mebibytes(weightBytes)} of weights in each thread, ${at(alone)} alone and ${at(besideTraining)} beside training (${why})`
 }
 
 /** What was asked for, in a sentence. */

@@ -104,6 +104,17 @@ export const trainingAloneSchema = z.object({
 })
 export type TrainingAlone = z.output<typeof trainingAloneSchema>
 
+/** Memory of the weights of a model, as far as it can be told from its files. */
+export const profiledModelSchema = z.object({
+  /** `shared`: one copy for all threads. `plain`: a copy in each. */
+  weights: z.enum(['shared', 'plain']),
+  /** Why that form. */
+  why: z.string(),
+  /** Of one copy. */
+  weightBytes: z.int(),
+})
+export type ProfiledModel = z.output<typeof profiledModelSchema>
+
 /** Of the file's form. A file of another version is refused: what it lacks cannot be made up. */
 export const profileVersion = 2
 
@@ -122,6 +133,8 @@ export const profileSchema = z.object({
   workload: z.record(z.string(), z.number()),
   /** Where they are from; missing in profiles of before this was told. */
   mix: z.enum(mixSources).optional(),
+  /** By the ids of the models under load; profiles of before it was measured lack it. */
+  models: z.record(z.string(), profiledModelSchema).optional(),
   objective: z.enum(objectives),
   bounds: boundsSchema,
   search: z.object({

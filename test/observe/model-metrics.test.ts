@@ -25,6 +25,7 @@ test('sessions and memory of a model are in the metrics while it serves', async 
     scheduler: () => ({ heldBack: 0, p95Ms: null, boundMs: null, ceiling: { slots: null, batch: null } }),
     threads: () => ({ threads: 4, restarts: 0, restartsBy: {} }),
     training: () => ({ active: false, waitedMs: 0, bursts: 0 }),
+    invocations: () => ({ waiting: 0, running: 0, kept: 0, bytes: 0 }),
     drift: () => [],
     models: () => models,
   })

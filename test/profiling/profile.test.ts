@@ -20,6 +20,7 @@ import { profileReport } from '../../runtime/profiling/profile-report.ts'
 import { loadText, profileTable } from '../../runtime/profiling/profile-table.ts'
 import type { SearchSpace } from '../../runtime/profiling/space.ts'
 import { findProfile, writeProfile } from '../../runtime/profiling/store.ts'
+import { createDeployment, createDeploymentModel } from '../drift/fixtures.ts'
 
 const test = suite('profiling/profile')
 
@@ -274,6 +275,34 @@ test('a time budget ends the profile, which says what it left out', async () => 
   assert.is(profile.alone.threads, 2)
   assert.is(profile.besideTraining.threads, 1)
   assert.match(profile.besideTraining.reason, /nothing was measured beside training: part of the search/)
+})
+
+test('the memory of each model under load is in the profile, and in words in its table', async () => {
+  const prepared = (form: 'shared' | 'plain', mib: number) => ({
+    form,
+    why: 'tried',
+    weightBytes: mib * 2 ** 20,
+  })
+  const deployment = {
+    ...createDeployment(),
+    models: {
+      net: createDeploymentModel({ id: 'scene.net', prepared: prepared('shared', 100) }),
+      small: createDeploymentModel({ id: 'scene.small', prepared: prepared('plain', 3) }),
+      unknown: createDeploymentModel({ id: 'scene.unknown' }),
+    },
+  }
+  const load = [{ deployment, contentType: 'image/jpeg', bodies: ['/a.jpg'], share: 1 }]
+  const profile = profileSchema.parse(await profileFake({ load }))
+  assert.equal(profile.models, {
+    'scene.net': { weights: 'shared', why: 'tried', weightBytes: 100 * 2 ** 20 },
+    'scene.small': { weights: 'plain', why: 'tried', weightBytes: 3 * 2 ** 20 },
+  })
+  assert.is(profile.alone.threads, 2)
+  const text = profileTable(profile)
+  assert.match(text, /scene\.net: 100 MiB of weights, one copy for all threads/)
+  assert.match(text, /scene\.small: 3 MiB of weights in each thread, 6 MiB alone/)
+  const { models: _, ...older } = profile
+  assert.is(profileSchema.parse(older).models, undefined)
 })
 
 test('a rate has the chosen points measured in an open loop too, which the search does not count', async () => {

@@ -90,6 +90,7 @@ test("the server's own metrics become rates and latencies", async () => {
     }),
     threads: () => ({ threads: 3, restarts: 0, restartsBy: {} }),
     training: () => ({ active: true, waitedMs: 0, bursts: 0 }),
+    invocations: () => ({ waiting: 0, running: 0, kept: 0, bytes: 0 }),
     drift: () => [],
     models: () => [],
   })
