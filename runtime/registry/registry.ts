@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Deployment } from '../core/deployment.ts'
+import { orDiskFull } from '../core/disk-full.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -192,7 +193,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       delete entry.lastError
       watched.set(name, { source, files })
       if (versionOf(entry) !== before) tell({ type: 'deployed', entry })
-    } catch (error) {
+    } catch (thrown) {
+      const error = orDiskFull(thrown, `a build of "${name}"`)
       // What it was made of before may be what repairs it.
       watched.set(name, { source, files: new Set([...files, ...stale]), failure: kindOf(error) })
       fail(entry, error)
@@ -325,8 +327,8 @@ const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>
 /** File systems stamp times with a coarser clock than ours. */
 const clockSlackMs = 10
 
-/** For want of a file: what may be repaired by one that comes from anywhere. */
+/** For want of a file, or of room: what may be repaired by something that happens anywhere. */
 const kindOf = (error: unknown): 'unresolved' | 'other' =>
-  error instanceof CorunError && (error.code === 'build-failed' || error.code === 'model-not-found')
+  error instanceof CorunError && ['build-failed', 'model-not-found', 'disk-full'].includes(error.code)
     ? 'unresolved'
     : 'other'

@@ -135,7 +135,11 @@ export async function openPictureRoom<Entry extends PictureEntry>(
     async put(entry, body, evicted) {
       const file = join(folder, nameOf(entry))
       if (body !== undefined) await writeDurably(file, body)
-      const gone = await append([entry], evicted)
+      const gone = await append([entry], evicted).catch(async error => {
+        // Without its line it is nobody's, and the disk may be full.
+        if (body !== undefined && !entries.has(entry.id)) await rm(file, { force: true })
+        throw error
+      })
       entries.set(entry.id, entry)
       // What comes back while its old file waits to be removed keeps the file.
       waiting = waiting.filter(path => path !== file)

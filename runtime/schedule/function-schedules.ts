@@ -169,7 +169,12 @@ export async function openFunctionSchedules(options: FunctionSchedulesOptions): 
       const { paused, seenUntil, gone } = kept(name)
       const wasOff = old === undefined && gone !== true
       const missed = wasOff ? missedTick(schedule, new Date(seenUntil), new Date(clock.now())) : undefined
-      await keep(name, { seenUntil: nowIso(), gone: false })
+      try {
+        await keep(name, { seenUntil: nowIso(), gone: false })
+      } catch (error) {
+        // A disk that takes no more is no reason not to call.
+        log.error({ function: name, err: error }, 'a schedule was not remembered')
+      }
       // It may have been replaced meanwhile.
       if (jobs.get(name) !== made) return
       if (missed !== undefined && schedule.catchUp && !paused && !running.has(name)) {
@@ -187,8 +192,9 @@ export async function openFunctionSchedules(options: FunctionSchedulesOptions): 
       return view(name)
     },
     async pause(name) {
-      clearTimeout(job(name).timer)
+      job(name)
       await keep(name, { paused: true })
+      clearTimeout(job(name).timer)
       return view(name)
     },
     async resume(name) {

@@ -7,18 +7,30 @@ import { basename, dirname, join } from 'node:path'
 
 const leftover = '.tmp'
 
-/** Replaces `file` in one step. The temporary name is fixed, so a crash leaves at most one, which the next write takes. */
+/**
+ * Replaces `file` in one step. The temporary name is fixed, so a crash leaves at most one, which the next write takes; a
+ * write that fails leaves none, since it may have failed for want of room.
+ */
 export async function writeDurably(file: string, content: string | Uint8Array): Promise<void> {
   const temporary = join(dirname(file), `.${basename(file)}${leftover}`)
-  const handle = await open(temporary, 'w')
+  try {
+    await writeSynced(temporary, content)
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(file))
+}
+
+async function writeSynced(file: string, content: string | Uint8Array): Promise<void> {
+  const handle = await open(file, 'w')
   try {
     await handle.writeFile(content)
     await handle.sync()
   } finally {
     await handle.close()
   }
-  await rename(temporary, file)
-  await syncFolder(dirname(file))
 }
 
 /** Makes a rename or a new name in `folder` survive a power cut. Windows cannot sync a folder, and need not. */

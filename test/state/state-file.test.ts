@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -92,6 +92,16 @@ for (const [what, text] of [
     assert.is(await readFile(file, 'utf8'), text)
   })
 }
+
+test('a write that fails leaves nothing beside the file, and the state is what it was', async () => {
+  const state = await openState(file, schema, empty())
+  // A folder cannot be replaced by a file.
+  await mkdir(file)
+  const code = await state.update(draft => draft.names.push('lost')).catch(error => error.code)
+  assert.ok(['EISDIR', 'EEXIST', 'EPERM'].includes(code), code)
+  assert.equal(await readdir(join(folder, 'state')), ['names.json'])
+  assert.equal(state.data.names, [])
+})
 
 test('what a killed writer left beside the file is not read, and goes', async () => {
   await (await openState(file, schema, empty())).update(draft => draft.names.push('whole'))
