@@ -1,5 +1,6 @@
 /** From arguments to a command, and from what it threw to a message and an exit code. */
 import { type CommandDef, renderUsage, runCommand } from 'citty'
+import { orDiskFull } from '../core/disk-full.ts'
 import { CorunError } from '../core/errors.ts'
 import { packageVersion } from '../core/package-root.ts'
 
@@ -60,7 +61,8 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   }
 }
 
-function report(error: unknown): number {
+function report(thrown: unknown): number {
+  const error = orDiskFull(thrown, 'what the command keeps')
   if (error instanceof CorunError) {
     process.stderr.write(`corun: ${error.code}: ${error.message}\n       ${error.hint}\n`)
     return error.code === 'invalid-config' ? 2 : 1

@@ -33,9 +33,9 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.onError((thrown, c) => {
     const error = toCorunError(thrown)
     const { status, headers, body } = problemOf(error, c.get('requestId'))
-    if (error.code === 'internal-error' || error.code === 'disk-full') {
-      context.log.error({ requestId: c.get('requestId'), err: thrown }, 'unexpected error in a route')
-    }
+    const fields = { requestId: c.get('requestId'), err: thrown }
+    if (error.code === 'internal-error') context.log.error(fields, 'unexpected error in a route')
+    if (error.code === 'disk-full') context.log.error(fields, 'the disk takes no more')
     return new Response(JSON.stringify(body), {
       status,
       headers: { ...headers, 'x-request-id': c.get('requestId') },

@@ -49,10 +49,16 @@ export function listen(
   })
 }
 
+const idleLookMs = 50
+
 function closeServer(server: NodeServer): Promise<void> {
   return new Promise(resolve => {
-    server.close(() => resolve())
-    // Keep-alive connections without a request would hold the socket open for ever.
+    // Connections that are kept alive would hold the socket open: those without a request, and those whose request ends.
+    const timer = setInterval(() => server.closeIdleConnections(), idleLookMs)
+    server.close(() => {
+      clearInterval(timer)
+      resolve()
+    })
     server.closeIdleConnections()
   })
 }

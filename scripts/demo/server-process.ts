@@ -14,15 +14,21 @@ export interface ServerProcess {
   stop(): Promise<number | null>
 }
 
+export interface StartOptions {
+  /** No file of it may become larger: how a disk that takes no more is made, without filling one. */
+  fileLimitKiB?: number
+}
+
 /** The one process that serves, unless `--supervise` is among the arguments: then its supervisor. */
-export function startServer(args: string[]): Promise<ServerProcess> {
+export function startServer(args: string[], { fileLimitKiB }: StartOptions = {}): Promise<ServerProcess> {
   return new Promise((resolve, reject) => {
     const startedAt = performance.now()
     const how = args.includes('--supervise') ? [] : ['--no-supervise']
     const program = ['--enable-source-maps', builtEntry('main'), 'serve', ...how, ...args]
-    const child = spawn(process.execPath, program, {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
+    const limited = ['-c', `ulimit -f ${fileLimitKiB}; exec "$0" "$@"`, process.execPath, ...program]
+    const [command, commandArgs] =
+      fileLimitKiB === undefined ? [process.execPath, program] : ['bash', limited]
+    const child = spawn(command, commandArgs, { stdio: ['ignore', 'pipe', 'pipe'] })
     let log = ''
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       log += text
