@@ -137,6 +137,16 @@ export interface FunctionContext<Models extends string = string> {
   models: Record<Models, ModelHandle>
   /** The variables that the definition names in `env`, where they are set. */
   env: Readonly<Record<string, string | undefined>>
+  /**
+   * Absolute path of a folder for the function's own data: under the data directory, made when it is first asked for, the
+   * same for every deployment of the function, and for all its threads at once.
+   *
+   * @example
+   * const file = join(context.dataFolder, 'last.json')
+   * await writeFile(`${file}.${context.requestId}`, JSON.stringify({ seen: Date.now() }))
+   * await rename(`${file}.${context.requestId}`, file) // other threads see the one before or this one, never a part
+   */
+  dataFolder: string
   /** Aborts at the request's deadline. */
   signal: AbortSignal
   log: FunctionLog
@@ -151,6 +161,8 @@ export interface LifecycleContext<Models extends string = string> {
   models: Record<Models, ModelHandle>
   /** The variables that the definition names in `env`, where they are set. */
   env: Readonly<Record<string, string | undefined>>
+  /** See {@link FunctionContext}. */
+  dataFolder: string
   log: FunctionLog
   /** Aborts when this deployment is unloaded from the thread, before `dispose`: for what `init` leaves running. */
   signal: AbortSignal

@@ -52,6 +52,8 @@ export const deploymentSchema = z.object({
   bundleHash: z.string(),
   description: functionDescriptionSchema,
   models: z.record(z.string(), deployedModelSchema),
+  /** Absolute path of the folder for its own data, which may not be there yet. Left out: it has none. */
+  dataFolder: z.string().optional(),
 })
 export type Deployment = z.output<typeof deploymentSchema>
 

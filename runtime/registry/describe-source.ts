@@ -1,5 +1,6 @@
 /** From a function's source to what would serve: built, described in a thread, its models found. Loads nothing. */
 import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, type SerializedError } from '../core/errors.ts'
 import type { Pool } from '../pool/pool.ts'
@@ -13,6 +14,8 @@ export interface DescribeContext {
   builds: string
   /** Where models that were made from others are kept. */
   imports: string
+  /** Where functions keep data of their own, a folder each. */
+  ownData: string
   pool: Pick<Pool, 'run'>
   models: ModelSource
   /** Told of every file that the result depends on, as soon as it is known. */
@@ -23,7 +26,7 @@ export interface DescribeContext {
 
 export async function describeSource(
   { name, file, folder }: FunctionSource,
-  { builds, imports, pool, models, onFile, onStage }: DescribeContext,
+  { builds, imports, ownData, pool, models, onFile, onStage }: DescribeContext,
 ): Promise<Deployment> {
   onFile(file)
   const bundle = await built(file, builds, name, onFile)
@@ -40,6 +43,7 @@ export async function describeSource(
     bundleHash: bundle.hash,
     description: reply.result,
     models: resolved,
+    dataFolder: resolve(ownData, name),
   }
 }
 

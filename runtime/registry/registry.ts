@@ -174,7 +174,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const stages = createStages(clock)
     const files = new Set<string>()
     const context: DescribeContext = {
-      ...{ builds, imports: join(dataDir, 'imports'), pool, models },
+      ...{ builds, imports: join(dataDir, 'imports'), ownData: join(dataDir, 'functions'), pool, models },
       onFile: path => void files.add(path),
       onStage: stages.ended,
     }

@@ -14,6 +14,7 @@ import { sniffFormat } from '../images/sniff-format.ts'
 import type { Logger } from '../observe/log.ts'
 import { answerOf, headAlone, responseAnswer, whole } from './answer.ts'
 import { isCaptured } from './capture.ts'
+import { openDataFolder } from './data-folder.ts'
 import { createDeadline, type Deadline } from './deadline.ts'
 import type { LoadedDeployment } from './deployments.ts'
 import { functionLog } from './function-log.ts'
@@ -125,6 +126,9 @@ function createContext({ deployment, models, env, request, deadline, log }: Cont
   return {
     models,
     env,
+    get dataFolder() {
+      return openDataFolder(deployment)
+    },
     get signal() {
       return deadline.signal
     },

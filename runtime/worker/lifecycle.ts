@@ -4,6 +4,7 @@ import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import type { CheckedFunction } from '../core/function-form.ts'
 import type { Logger } from '../observe/log.ts'
+import { openDataFolder } from './data-folder.ts'
 import { functionLog } from './function-log.ts'
 import { placeOf } from './source-place.ts'
 
@@ -32,6 +33,9 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   const ownLog = log.child({ function: name, version })
   const context: LifecycleContext = {
     ...{ models, env, log: functionLog(ownLog), signal: unloaded.signal },
+    get dataFolder() {
+      return openDataFolder(deployment)
+    },
     deployment: { function: name, version },
   }
   return {

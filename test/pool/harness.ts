@@ -63,6 +63,7 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
       bundleHash: bundle.hash,
       description: reply.result,
       models,
+      dataFolder: join(folder, 'functions', name),
     }
   }
 
