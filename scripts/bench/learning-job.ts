@@ -5,40 +5,31 @@ import { join } from 'node:path'
 import type { TrainerJob } from '../../runtime/core/trainer-messages.ts'
 import { prepareJob, type TrainableFunction } from '../../runtime/retraining/prepare-job.ts'
 import type { Sample, SampleStore } from '../../runtime/samples/sample-store.ts'
-import type { DriftName } from '../pictures/drift.ts'
-import { makeSet, type SetOptions } from '../pictures/make-set.ts'
+import type { DrawOptions, Subject } from '../pictures/subject.ts'
 
 export interface TrialOptions {
   target: TrainableFunction
+  subject: Subject
   /** The trial's own: pictures, job and candidate are written to it. */
   folder: string
-  drift: DriftName
+  /** One of the subject's. */
+  drift: string
   seed: number
   /** Labelled pictures of the drift; all of them are trained on. */
   labels: number
-  /** Pictures that judge, drifted ones and as many clean ones: their words are in no training picture. */
+  /** Pictures that judge, drifted ones and as many clean ones. */
   heldOut: number
 }
 
-export async function makeJob({
-  target,
-  folder,
-  drift,
-  seed,
-  labels,
-  heldOut,
-}: TrialOptions): Promise<TrainerJob> {
-  // Reference pictures are the set of seed 1.
-  const seeds = { training: 10 * seed + 2, test: 10 * seed + 3 }
-  const draw = (split: keyof typeof seeds, count: number, drift?: DriftName) =>
-    writeSet(join(folder, `${drift ?? 'clean'}-${split}`), split, {
-      count,
-      seed: seeds[split],
-      text: split === 'training' ? 'train' : 'held-out',
-      drift,
-    })
-  const samples = [...(await draw('training', labels, drift)), ...(await draw('test', heldOut, drift))]
-  const clean = await draw('test', heldOut)
+export async function makeJob(options: TrialOptions): Promise<TrainerJob> {
+  const { target, subject, folder, drift, seed, labels, heldOut } = options
+  // The set of seed 1 is the reference pictures.
+  const teach = { use: 'teach', count: labels, seed: 10 * seed + 2 } as const
+  const judge = { use: 'judge', count: heldOut, seed: 10 * seed + 3 } as const
+  const draw = (set: DrawOptions) =>
+    writeSet(subject, join(folder, `${set.drift ?? 'clean'}-${set.use}`), set)
+  const samples = [...(await draw({ ...teach, drift })), ...(await draw({ ...judge, drift }))]
+  const clean = await draw(judge)
   const job = await prepareJob(target, storeOf(samples), {
     runId: 'bench',
     candidateFile: join(folder, 'candidate.onnx'),
@@ -51,9 +42,9 @@ export async function makeJob({
 }
 
 /** Draws a set and writes it, a file a picture. */
-async function writeSet(folder: string, split: Sample['split'], options: SetOptions): Promise<Sample[]> {
+async function writeSet(subject: Subject, folder: string, options: DrawOptions): Promise<Sample[]> {
   await mkdir(folder, { recursive: true })
-  const pictures = (await makeSet(options)).entries()
+  const pictures = (await subject.draw(options)).entries()
   return Promise.all(
     Array.from(pictures, async ([index, { image, label }]) => {
       const file = join(folder, `${index}.jpg`)
@@ -65,7 +56,7 @@ async function writeSet(folder: string, split: Sample['split'], options: SetOpti
         format: 'jpg' as const,
         at: '',
         bytes: image.byteLength,
-        split,
+        split: options.use === 'teach' ? ('training' as const) : ('test' as const),
       }
     }),
   )

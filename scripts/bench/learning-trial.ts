@@ -1,14 +1,19 @@
 // One retraining in the real trainer process, at the bench's own priority and with nothing beside it.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { TrainerJob } from '../../runtime/core/messages.ts'
 import { startTraining } from '../../runtime/retraining/training-process.ts'
 import { createTrainerLauncher } from '../../runtime/training/launch.ts'
 import type { Trial } from './learning-figures.ts'
 import { makeJob, type TrialOptions } from './learning-job.ts'
 
 export async function runTrial(options: TrialOptions): Promise<Trial> {
-  const job = await makeJob(options)
-  const jobFile = join(options.folder, 'job.json')
+  return train(await makeJob(options), options.folder)
+}
+
+/** Runs a job to its end; `folder` is its own. */
+export async function train(job: TrainerJob, folder: string): Promise<Trial> {
+  const jobFile = join(folder, 'job.json')
   await writeFile(jobFile, JSON.stringify(job))
   const launch = createTrainerLauncher((command, args) => ({ command, args }))
   const startedAt = performance.now()

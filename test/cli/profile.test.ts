@@ -13,7 +13,8 @@ test('a profile of the real pool beside the real trainer is what the server runs
   const folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
   const functions = join(folder, 'functions')
   const few = (file: string) => !/\d+\.jpg$/.test(file) || /00\d\.jpg$/.test(file)
-  await cp(join(packageRoot, 'functions'), functions, { recursive: true, filter: few })
+  const name = 'text-orientation'
+  await cp(join(packageRoot, 'functions', name), join(functions, name), { recursive: true, filter: few })
   const options = [
     '--functions',
     functions,
@@ -36,7 +37,7 @@ test('a profile of the real pool beside the real trainer is what the server runs
       assert.ok(point.runMs.p50 <= point.latencyMs.p50 && point.cpuSecondsPerInference > 0)
       assert.is(point.trainingStepsPerSecond !== null, point.training)
     }
-    assert.is(profile.besideTraining.trainer?.function, 'text-orientation')
+    assert.is(profile.besideTraining.trainer?.function, name)
     assert.ok((profile.trainingAlone?.stepsPerSecond ?? 0) > 0)
 
     const server = await startServer(['--port', '0', ...options])
