@@ -9,9 +9,14 @@ export default command({
   name: 'demo',
   description: 'Show the whole loop: serve, profile, drift, retrain beside serving, promote',
   args: {
+    subject: {
+      type: 'positional',
+      description: 'scene, photographs (the default), or text, lines of text',
+      required: false,
+    },
     drift: {
       type: 'string',
-      description: 'What happens to the camera (default low-light)',
+      description: 'What happens to the camera (default out-of-focus, and low-light for text)',
       valueHint: 'name',
     },
     json: { type: 'string', description: 'File for the table as JSON', valueHint: 'file' },
@@ -19,9 +24,9 @@ export default command({
   async run({ args }) {
     requireCheckout('demo', ['opentype.js'])
     const options = ['drift', 'json'].flatMap(name => (args[name] ? [`--${name}`, String(args[name])] : []))
-    const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('demo'), ...options], {
-      stdio: 'inherit',
-    })
+    const subject = args.subject === undefined ? [] : [String(args.subject)]
+    const program = ['--enable-source-maps', builtEntry('demo'), ...subject, ...options]
+    const child = spawn(process.execPath, program, { stdio: 'inherit' })
     const [code] = await once(child, 'exit')
     return code ?? 1
   },

@@ -1,6 +1,6 @@
 // The whole loop on real pictures: serve, profile, drift, retrain beside serving, promote. Each step happens through
 // the same commands and URLs that operators and apps use. Exit code 0 only if every check of report.ts holds.
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,33 +10,41 @@ import type { Profile } from '../../runtime/profiling/profile.ts'
 import type { RetrainingView } from '../../runtime/retraining/retraining-view.ts'
 import { isOver, type RunRecord } from '../../runtime/retraining/run-record.ts'
 import { closedLoop, createClient, type LoadItem, type LoadResult, openLoop } from '../bench/load.ts'
-import { type DriftName, driftNames } from '../pictures/drift.ts'
-import { makeSet } from '../pictures/make-set.ts'
 import { randomFrom } from '../pictures/random.ts'
+import { type DrawOptions, type Subject, subjects } from '../pictures/subject.ts'
 import { checksOf, type DemoReport, tableOf } from './report.ts'
 import { runCommand, type ServerProcess, startServer } from './server-process.ts'
 
-const name = 'text-orientation'
 /** The seeds of the sets: the server's reference set has others, so no picture is in two of them. */
 const seeds = { clean: 101, samples: 202, heldOut: 303, load: 404 }
+/** What the demo shows of each subject, unless another drift is asked for. */
+const shows = { scene: { drift: 'out-of-focus' }, text: { drift: 'low-light' } }
 
-const { values } = parseArgs({
-  options: { drift: { type: 'string', default: 'low-light' }, json: { type: 'string' } },
+const { values, positionals } = parseArgs({
+  options: { drift: { type: 'string' }, json: { type: 'string' } },
+  allowPositionals: true,
 })
-const drift = driftNames.find(known => known === values.drift)
-if (drift === undefined) {
-  process.stderr.write(`--drift is "${values.drift}"; expected one of ${driftNames.join(', ')}\n`)
+const [asked = 'scene'] = positionals
+if ((asked !== 'scene' && asked !== 'text') || positionals.length > 1) {
+  process.stderr.write(`"${positionals.join(' ')}" cannot be shown; expected scene or text\n`)
   process.exit(2)
 }
-process.exit(await demo(drift, resolve(values.json ?? join('.corun', 'demo.json'))))
+const subject = subjects[asked]()
+const drift = values.drift ?? shows[asked].drift
+if (!subject.drifts.includes(drift)) {
+  process.stderr.write(`--drift is "${drift}"; expected one of ${subject.drifts.join(', ')}\n`)
+  process.exit(2)
+}
+process.exit(await demo(subject, drift, resolve(values.json ?? join('.corun', 'demo.json'))))
 
-async function demo(drift: DriftName, jsonFile: string): Promise<number> {
+async function demo(subject: Subject, drift: string, jsonFile: string): Promise<number> {
+  const { name } = subject
   const startedAt = performance.now()
   const step = (text: string) =>
     process.stderr.write(`[${((performance.now() - startedAt) / 1000).toFixed(0).padStart(3)} s] ${text}\n`)
   const scratch = await mkdtemp(join(tmpdir(), 'corun-demo-'))
   const options = [
-    ...['--functions', join(packageRoot, 'functions')],
+    ...['--functions', join(scratch, 'functions')],
     ...['--data', join(scratch, 'data')],
     ...['--profiles', join(scratch, 'profiles')],
   ]
@@ -50,16 +58,21 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
   }
 
   try {
-    step('drawing lines of text as a phone camera sees them')
+    // Alone, so that the profile is one of this function.
+    await cp(join(packageRoot, 'functions', name), join(scratch, 'functions', name), { recursive: true })
+    step(`making ${subject.what}`)
     const [clean, drifted, samples] = await Promise.all([
-      pictures(300, seeds.clean, undefined),
-      pictures(300, seeds.heldOut, drift),
-      pictures(320, seeds.samples, drift, 'train'),
+      pictures(subject, { count: 300, seed: seeds.clean, use: 'judge' }),
+      pictures(subject, { count: 300, seed: seeds.heldOut, use: 'judge', drift }),
+      pictures(subject, { count: 320, seed: seeds.samples, use: 'teach', drift }),
     ])
 
     step('starting the runtime')
     server = await startServer(['--port', '0', ...options])
-    const startMs = { ready: server.readyMs, firstRequest: await firstRequest(server, clean) }
+    const startMs = {
+      ready: server.readyMs,
+      firstRequest: await firstRequest(`${server.url}/fn/${name}`, clean),
+    }
     step(
       `  ready after ${startMs.ready.toFixed(0)} ms, first answer ${startMs.firstRequest.toFixed(0)} ms later`,
     )
@@ -90,9 +103,9 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
     step(`  ${shown(halfAlone)}`)
 
     step(`posting ${samples.length} labelled pictures of the drifted world`)
-    await postSamples(server.url, samples)
+    await postSamples(`${server.url}/api/functions/${name}/samples`, samples)
     step('retraining while the same load goes on')
-    const run = retrain(server.url, step)
+    const run = retrain(`${server.url}/api/retraining/${name}`, step)
     const halfBeside = await load(run.finished)
     const ended = await run.finished
     step(`  ${ended.state}: ${ended.decision?.reasons.join('; ') ?? ended.error?.message}`)
@@ -141,25 +154,19 @@ async function demo(drift: DriftName, jsonFile: string): Promise<number> {
   }
 }
 
-/** Labelled pictures. Those that are judged show texts that no training picture shows. */
-async function pictures(
-  count: number,
-  seed: number,
-  drift: DriftName | undefined,
-  text: 'train' | 'held-out' = 'held-out',
-): Promise<LoadItem[]> {
-  const set = await makeSet({ count, seed, text, ...(drift === undefined ? {} : { drift }) })
-  return set.map(({ image, label }) => ({ body: image, label, contentType: 'image/jpeg' }))
+async function pictures(subject: Subject, set: DrawOptions): Promise<LoadItem[]> {
+  const drawn = await subject.draw(set)
+  return drawn.map(({ image, label }) => ({ body: image, label, contentType: 'image/jpeg' }))
 }
 
-async function firstRequest(server: ServerProcess, items: readonly LoadItem[]): Promise<number> {
-  const { latencyMs } = await closedLoop(`${server.url}/fn/${name}`, items.slice(0, 1), 1)
+async function firstRequest(url: string, items: readonly LoadItem[]): Promise<number> {
+  const { latencyMs } = await closedLoop(url, items.slice(0, 1), 1)
   return latencyMs.p50
 }
 
-async function postSamples(serverUrl: string, samples: readonly LoadItem[]): Promise<void> {
+async function postSamples(url: string, samples: readonly LoadItem[]): Promise<void> {
   for (const label of new Set(samples.map(sample => sample.label))) {
-    const client = createClient(`${serverUrl}/api/functions/${name}/samples?label=${label}`, 1)
+    const client = createClient(`${url}?label=${label}`, 1)
     for (const sample of samples.filter(sample => sample.label === label)) {
       const { status, body } = await client.send(sample)
       if (status !== 201) throw new Error(`a sample was answered ${status}: ${body}`)
@@ -169,8 +176,7 @@ async function postSamples(serverUrl: string, samples: readonly LoadItem[]): Pro
 }
 
 /** Starts a run by the API and follows it to its end, telling of every epoch. */
-function retrain(serverUrl: string, step: (text: string) => void): { finished: Promise<RunRecord> } {
-  const path = `${serverUrl}/api/retraining/${name}`
+function retrain(path: string, step: (text: string) => void): { finished: Promise<RunRecord> } {
   const follow = async () => {
     const started = await fetch(`${path}/run`, { method: 'POST' })
     if (started.status !== 202)
