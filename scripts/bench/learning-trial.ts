@@ -1,7 +1,7 @@
 // One retraining in the real trainer process, at the bench's own priority and with nothing beside it.
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TrainerJob } from '../../runtime/core/messages.ts'
+import type { TrainerJob } from '../../runtime/core/trainer-messages.ts'
 import { startTraining } from '../../runtime/retraining/training-process.ts'
 import { createTrainerLauncher } from '../../runtime/training/launch.ts'
 import type { Trial } from './learning-figures.ts'

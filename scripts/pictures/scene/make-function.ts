@@ -3,8 +3,8 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { LabelledFile, TrainerJob } from '../../../runtime/core/messages.ts'
 import { packageRoot } from '../../../runtime/core/package-root.ts'
+import type { LabelledFile, TrainerJob } from '../../../runtime/core/trainer-messages.ts'
 import {
   createNode,
   floatsOf,
