@@ -1,6 +1,5 @@
 /** The public API of function authors: `import { defineFunction, image } from 'corun'`. */
 export type {
-  AdamOptimizer,
   CaptureOptions,
   Classification,
   CorsOptions,
@@ -16,11 +15,16 @@ export type {
   LifecycleContext,
   ModelHandle,
   ModelSpec,
-  Optimizer,
-  RetrainingDefinition,
   ScheduleOptions,
-  SgdOptimizer,
-  Trainable,
   Trigger,
 } from './core/definition.ts'
-export { adam, defineFunction, defineRetraining, image, sgd } from './core/definition.ts'
+export { defineFunction, image } from './core/definition.ts'
+export type {
+  AdamOptimizer,
+  CanaryOptions,
+  Optimizer,
+  RetrainingDefinition,
+  SgdOptimizer,
+  Trainable,
+} from './core/retraining-definition.ts'
+export { adam, defineRetraining, sgd } from './core/retraining-definition.ts'

@@ -19,6 +19,7 @@ function exampleText(): Promise<string> {
     estimatedBytes: 1,
   } as const
   const findings = [{ test: 'features', window: 50, statistic: 0, risk: 9 }]
+  const arm = { requests: 1, errors: 0, p50Ms: 1, p95Ms: 1, accuracy: { value: 1 } }
   const metrics = createMetrics({
     slots: () => ({ slots: 1, batch: 1, running: 0, queued: 0 }),
     scheduler: () => ({ heldBack: 0, p95Ms: 1, boundMs: 1, ceiling: { slots: 1, batch: 1 } }),
@@ -29,6 +30,12 @@ function exampleText(): Promise<string> {
       { model: 'scene.net', level: 'stable', findings, accuracy: { value: 1, interval: [1, 1] } },
     ],
     models: () => [model],
+    canaries: () => [
+      {
+        ...{ model: 'scene.net', mode: 'shadow', current: arm, candidate: arm },
+        agreement: { same: 1, different: 0, skipped: 0 },
+      },
+    ],
   })
   metrics.invocation({ function: 'scene', outcome: 'ok', queueMs: 1, runMs: 1 })
   metrics.batch(1)

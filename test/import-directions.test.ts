@@ -17,6 +17,7 @@ const order = [
   'dispatch',
   'schedule',
   'retraining',
+  'canary',
   'profiling',
   'registry',
   'pool',

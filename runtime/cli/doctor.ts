@@ -8,7 +8,8 @@ import { describeFunction, type FunctionListing } from '../http/function-view.ts
 import { createLogger } from '../observe/log.ts'
 import { withServerOr } from './client.ts'
 import { command } from './command.ts'
-import { openSystem, providerMemory, trainerPriority } from './system.ts'
+import { openSystem, providerMemory } from './system.ts'
+import { trainerPriority } from './trainer-settings.ts'
 
 interface Finding {
   name: string

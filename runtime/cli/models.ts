@@ -1,4 +1,5 @@
 /** `corun models`: versions and lineage; `--rollback ID`, `--promote ID --to VERSION` and pins by hand. */
+import type { CanaryView } from '../canary/record.ts'
 import type { Config } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
 import type { ModelView } from '../models/model-view.ts'
@@ -52,22 +53,28 @@ export default command({
   },
 })
 
-async function online(client: ServerClient, wish: Wish): Promise<ModelView[]> {
+/** A model, and how the trial of its candidate stands. */
+type Listed = ModelView & { trial: CanaryView | null }
+
+async function online(client: ServerClient, wish: Wish): Promise<Listed[]> {
   const { rollback, promote, pin, unpin, to, why } = wish
   const path = (id: string) => `/api/models/${encodeURIComponent(id)}`
   if (rollback !== undefined) await client.post(`${path(rollback)}/rollback`, { why })
   if (promote !== undefined) await client.post(`${path(promote)}/promote`, { version: to, why })
   if (pin !== undefined) await client.post(`${path(pin)}/pin`, { version: to, why })
   if (unpin !== undefined) await client.post(`${path(unpin)}/pin`, { version: to, pinned: false, why })
-  return (await client.get<{ models: ModelView[] }>('/api/models')).models
+  return (await client.get<{ models: Listed[] }>('/api/models')).models
 }
 
-async function offline(config: Config, wish: Wish): Promise<ModelView[]> {
+async function offline(config: Config, wish: Wish): Promise<Listed[]> {
   const system = await openSystem(config, createLogger('warn'))
   try {
     await system.start()
     await apply(system.models, wish)
-    return system.models.list()
+    const trials = system.canaries.list()
+    return system.models
+      .list()
+      .map(view => ({ ...view, trial: trials.find(({ model }) => model === view.id) ?? null }))
   } finally {
     await system.close()
   }
@@ -82,11 +89,23 @@ async function apply(models: ModelControl, wish: Wish): Promise<void> {
   if (unpin !== undefined) await models.pin(unpin, to, false, reason)
 }
 
-function describe({ id, versions }: ModelView): string {
+function describe({ id, versions, trial }: Listed): string {
   const lines = versions.map(({ sha256, state, source, createdAt, metrics, pinned, kept }) => {
     const accuracy = metrics?.heldOut.accuracy
     const shown = typeof accuracy === 'number' ? `held-out ${(accuracy * 100).toFixed(1)} %` : ''
     return `  ${sha256}  ${state.padEnd(9)} ${source.padEnd(10)} ${createdAt}  ${[shown, pinned ? 'pinned' : '', kept ? '' : 'file removed'].filter(Boolean).join(', ')}\n`
   })
-  return `${id}\n${lines.join('')}`
+  return `${id}\n${lines.join('')}${trial === null ? '' : describeTrial(trial)}`
+}
+
+/** How both versions do, side by side. */
+function describeTrial({ mode, progress, current, candidate, agreement }: CanaryView): string {
+  const ms = (value: number | null) => (value === null ? '-' : `${value.toFixed(1)} ms`)
+  const arm = (name: string, { requests, errors, p50Ms, p95Ms, accuracy }: CanaryView['current']) =>
+    `  ${mode} ${name.padEnd(9)} ${requests} requests, ${errors} errors, p50 ${ms(p50Ms)}, p95 ${ms(p95Ms)}${accuracy === null ? '' : `, ${(accuracy.value * 100).toFixed(1)} % of ${accuracy.count} right`}\n`
+  const same =
+    agreement === null
+      ? ''
+      : `, ${agreement.same} the same and ${agreement.different} different, ${agreement.skipped} not run`
+  return `${arm('current', current)}${arm('candidate', candidate)}  ${mode} is at ${progress.requests} of ${progress.of} requests${same}\n`
 }

@@ -10,7 +10,8 @@ import type { ProbeJob } from '../profiling/probe-job.ts'
 import type { MixSource, ProfileKey } from '../profiling/profile.ts'
 import { startTrainingLoop, type TrainerSetting, type TrainingLoop } from '../profiling/training-loop.ts'
 import { prepareLoopJob } from '../retraining/prepare-job.ts'
-import { lowPriorityLauncher, openSystem, type System, trainerThreads } from './system.ts'
+import { openSystem, type System } from './system.ts'
+import { lowPriorityLauncher, trainerThreads } from './trainer-settings.ts'
 
 export interface Workload {
   provider: Provider

@@ -21,7 +21,7 @@ export default command({
       () => retrainOffline(config, name, follow),
     )
     process.stdout.write(json ? `${JSON.stringify(run)}\n` : `${describe(run)}\n`)
-    return run.state === 'promoted' || run.state === 'rejected' ? 0 : 1
+    return ['promoted', 'rejected', 'canary'].includes(run.state) ? 0 : 1
   },
 })
 
@@ -37,7 +37,8 @@ async function followToEnd(
     const run = [active, ...runs].find(run => run?.id === id)
     if (run === undefined || run === null)
       throw new CorunError('internal-error', `run ${id} is no longer recorded`)
-    if (isOver(run)) return run
+    // A trial may take days: `corun models` shows how it stands.
+    if (isOver(run) || run.state === 'canary') return run
     follow(run)
     await new Promise(resolve => setTimeout(resolve, 500))
   }
@@ -77,10 +78,12 @@ function describe(run: RunRecord): string {
     const value = metrics?.[set].accuracy
     return value === null || value === undefined ? '-' : `${(value * 100).toFixed(1)} %`
   }
+  const trial = run.state === 'canary' ? ['its candidate is tried on the requests of the server'] : []
   return [
     `${run.state}: ${run.decision?.reasons.join('; ') ?? run.error?.message ?? ''}`,
     `held-out samples   ${accuracy(run.before, 'heldOut')} -> ${accuracy(run.after, 'heldOut')}`,
     `reference pictures ${accuracy(run.before, 'reference')} -> ${accuracy(run.after, 'reference')}`,
+    ...trial,
     `version            ${run.parent.slice(0, 12)} -> ${run.candidate?.slice(0, 12) ?? '-'}`,
   ].join('\n')
 }

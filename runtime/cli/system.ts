@@ -2,17 +2,16 @@
  * The system without its port: everything from the data directory to the dispatcher, wired once. `serve` puts
  * HTTP in front of it; `retrain`, `functions` and `models` use it by themselves.
  */
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { type Canaries, createCanaries } from '../canary/canaries.ts'
 import { systemClock } from '../core/clock.ts'
-import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
+import type { Config, Provider } from '../core/config.ts'
 import type { CheckedSchedule } from '../core/definition-schema.ts'
 import type { Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import { modelMemory } from '../core/model-memory.ts'
 import { within } from '../core/within.ts'
-import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
-import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
+import { memoryBudgetBytes } from '../device/memory.ts'
 import { selectProvider } from '../device/provider.ts'
 import { threadsFor } from '../device/session.ts'
 import { callScheduled } from '../dispatch/call-scheduled.ts'
@@ -39,8 +38,13 @@ import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
 import { type FunctionSchedules, openFunctionSchedules } from '../schedule/function-schedules.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
-import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
 import { hostSlots, operatingState, poolLimits, warmBatches } from './scheduling.ts'
+import {
+  lowPriorityLauncher,
+  trainerMemoryBytes,
+  trainerPriority,
+  trainerThreads,
+} from './trainer-settings.ts'
 import { openWatching, type Watching } from './watching.ts'
 
 export interface System {
@@ -49,6 +53,7 @@ export interface System {
   registry: Registry
   retraining: Retraining
   models: ModelControl
+  canaries: Canaries
   samples: SampleStore
   keys: KeyStore
   invocations: Invocations
@@ -132,6 +137,17 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     log,
   })
 
+  const canaries = await createCanaries({
+    dataDir,
+    models: store,
+    registry: {
+      ...registry,
+      onChange: listener => registry.onChange(change => listener({ name: nameOf(change) })),
+    },
+    clock: systemClock,
+    log,
+  })
+
   const profileKey = () =>
     presentKey(provider, Object.fromEntries(store.list().map(({ id, base }) => [id, base])))
 
@@ -154,6 +170,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     invocations: () => invocations.stats(),
     drift: () => watching.drift.list(),
     models: memoryByModel,
+    canaries: canaries.list,
   })
   const traffic = await openTraffic({ dataDir, clock: systemClock, log })
   const dispatcher = createDispatcher({
@@ -165,7 +182,9 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     acquire: registry.acquire,
     run: pool.run,
     expectStream: pool.expectStream,
+    canaries,
     onEnd(end) {
+      canaries.ended(end)
       metrics.invocation(end)
       traffic.count(end.function)
       logInvocation(log, end)
@@ -211,6 +230,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     dataDir: config.data,
     registry,
     samples,
+    onTruth: canaries.truth,
     retraining: () => retraining,
     clock: systemClock,
     log,
@@ -238,6 +258,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
   const retraining = await createRetraining({
     models: store,
     registry,
+    canaries,
     samples,
     driftLevel: model => watching.drift.get(model)?.level ?? 'stable',
     dataDir: config.data,
@@ -261,7 +282,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
   })
 
   const follow = (change: RegistryChange) => {
-    const name = change.type === 'removed' ? change.name : change.entry.name
+    const name = nameOf(change)
     const retraining = change.type === 'removed' ? undefined : change.entry.retraining
     metrics.reload({ function: name, outcome: change.type })
     try {
@@ -287,7 +308,8 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     dispatcher,
     registry,
     retraining,
-    models: createModelControl(store, registry),
+    models: createModelControl(store, registry, canaries),
+    canaries,
     samples,
     keys,
     invocations,
@@ -315,6 +337,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
       scheduler.operate(operatingState(inForce, training))
       log.info({ ...dispatcher.stats(), reason: inForce.reason }, 'profile')
       if (state === 'starting') state = 'ready'
+      await canaries.start()
     },
     async workUnattended() {
       unattended = true
@@ -343,6 +366,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
         unwatched,
       ])
       scheduler.close()
+      await canaries.close()
       registry.close()
       await pool.close()
       await watching.close()
@@ -354,27 +378,10 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
 
 const keepsOffDevice = (deployment: Deployment): boolean => placeOf(deployment) === 'host'
 
+const nameOf = (change: RegistryChange) => (change.type === 'removed' ? change.name : change.entry.name)
+
 /** Where passed tests of accelerators are remembered, so that the next start need not repeat them. */
 export const providerMemory = (config: Config) => join(config.data, 'providers.json')
-
-/** The priority of a trainer beside that many slots. */
-export function trainerPriority({ trainingShare }: Config, slots: number): TrainerPriority {
-  return findPriority({ share: trainingShare, contenders: Math.max(1, slots / availableParallelism()) })
-}
-
-/** Starts trainers so that they yield: by default at the lowest priority that this system offers. */
-export function lowPriorityLauncher(
-  priority: TrainerPriority = findPriority({ share: 0, contenders: 1 }),
-): LaunchTrainer {
-  return createTrainerLauncher((command, args) => withPriority({ command, args }, priority))
-}
-
-/** As profiled; else on few cores all of them: at its priority the trainer cannot take them from requests. */
-export function trainerThreads(points: OperatingPoints): number {
-  const profiled = points.besideTraining.trainer?.threads
-  if (profiled !== undefined) return profiled
-  return Math.max(1, Math.min(4, safeOperatingPoints().alone.threads, points.alone.threads))
-}
 
 /** One line a request. Errors that are the function's or the server's fault carry their stack. */
 function logInvocation(log: Logger, { error, queueMs, runMs, streamMs, ...end }: InvocationEnd): void {
@@ -397,11 +404,6 @@ function isolationLimits(config: Config) {
   }
 }
 const rounded = (ms: number) => Math.round(ms * 100) / 100
-
-/** What the budget leaves beside the server as it is now. */
-function trainerMemoryBytes({ memoryBudget }: Config): number {
-  return Math.max(1, (memoryBudget ?? memoryBudgetBytes()) - residentBytes(process.pid))
-}
 
 function describeProfile({ profile, file, reason, points }: ProfileInForce, now: object): object {
   return { reason, file, ...now, points, profile }

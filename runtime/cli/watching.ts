@@ -1,7 +1,7 @@
 /** Everything that watches answers, wired: drift, captures, feedback, and the retraining that drift starts. */
 import type { Clock } from '../core/clock.ts'
 import { createDriftMonitor, type DriftMonitor } from '../drift/monitor.ts'
-import { createWatch, type Watch } from '../drift/watch.ts'
+import { createWatch, type Watch, type WatchOptions } from '../drift/watch.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { createDriftTrigger } from '../retraining/drift-trigger.ts'
@@ -13,6 +13,8 @@ export interface WatchingOptions {
   dataDir: string
   registry: Pick<Registry, 'get' | 'list'>
   samples: SampleStore
+  /** See drift/watch.ts. */
+  onTruth: NonNullable<WatchOptions['onTruth']>
   /** Asked for when drift may start a run. */
   retraining(): Pick<Retraining, 'start' | 'get'>
   clock: Clock
@@ -30,7 +32,7 @@ export interface Watching extends Watch {
 const expireEveryMs = 600_000
 
 export async function openWatching(options: WatchingOptions): Promise<Watching> {
-  const { dataDir, registry, samples, retraining, clock, log } = options
+  const { dataDir, registry, samples, onTruth, retraining, clock, log } = options
   const captures = createCaptureStore({ dataDir, clock, log })
   const drift = await createDriftMonitor({
     dataDir,
@@ -62,6 +64,7 @@ export async function openWatching(options: WatchingOptions): Promise<Watching> 
       const { deployment, retraining } = registry.get(name) ?? {}
       return { deployment, labelled: retraining?.description.model }
     },
+    onTruth,
     log,
   })
   const expire = () =>

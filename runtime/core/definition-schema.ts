@@ -3,11 +3,12 @@
  * and descriptions without code, which travel from the thread that imported the module to the server.
  */
 import { z } from 'zod'
-import type { RetrainingDefinition } from './definition.ts'
+import { canarySchema } from './canary-schema.ts'
 import { CorunError } from './errors.ts'
 import { asFunction, type CheckedFunction } from './function-form.ts'
 import { issuesText } from './issues-text.ts'
 import { isLabelName } from './labels.ts'
+import type { RetrainingDefinition } from './retraining-definition.ts'
 import { captureSchema, driftSchema } from './watching-schema.ts'
 
 const channelValues = z.array(z.number()).min(1).max(3)
@@ -204,6 +205,7 @@ export const retrainingDefinitionSchema = z.strictObject({
       minNewSamples: z.int().min(0).default(10),
     })
     .prefault({}),
+  canary: canarySchema.optional(),
   seed: z.int().min(0).default(1),
 })
 export type CheckedRetraining = z.output<typeof retrainingDefinitionSchema>

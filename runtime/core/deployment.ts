@@ -57,6 +57,9 @@ export const deploymentSchema = z.object({
 })
 export type Deployment = z.output<typeof deploymentSchema>
 
+/** Of two versions that are loaded: the one that serves, or the one that is tried on live requests. */
+export type Arm = 'current' | 'candidate'
+
 /** A function's retraining as it was built beside a deployment. */
 export interface DeployedRetraining {
   function: string

@@ -1,5 +1,5 @@
 /** What a sample's label says to a model: text as apps send it, numbers as a loss takes them. */
-import type { Loss } from './definition.ts'
+import type { Loss } from './retraining-definition.ts'
 
 /** Whether a class may be called so: 1 to 100 characters that a folder's name and a list with commas can hold. */
 export const isLabelName = (text: string): boolean =>

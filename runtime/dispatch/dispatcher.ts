@@ -2,8 +2,9 @@
  * From a function's name and a request to an answer: admission, the slot, the deployment that is held while
  * the request runs, and one record of how it ended. Leaves HTTP to http/ and what a handler does to worker/.
  */
+import type { CanaryTraffic } from '../canary/traffic.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Deployment } from '../core/deployment.ts'
+import type { Arm, Deployment } from '../core/deployment.ts'
 import { CorunError, deserializeError, type ErrorCode } from '../core/errors.ts'
 import type {
   AnswerHead,
@@ -14,10 +15,11 @@ import type {
   PoolTask,
 } from '../core/messages.ts'
 import type { Pool } from '../pool/pool.ts'
-import { admit, retryAfterSeconds, retryWhenInTimeSeconds } from './admission.ts'
 import { receiveStream } from './answer-stream.ts'
+import { refusal } from './refusal.ts'
 import { createSendTogether } from './send-together.ts'
 import { observeRun, predictFinishMs, type ServiceTime } from './service-time.ts'
+import { createShadow } from './shadow.ts'
 import {
   createSlotQueue,
   type SlotLimits,
@@ -25,6 +27,7 @@ import {
   type WorkLimits,
   type WorkStart,
 } from './slot-queue.ts'
+import { createSpareRuns, type RunSpare } from './spare-runs.ts'
 
 /** A deployment that stays loaded until it is released. */
 export interface DeploymentLease {
@@ -42,11 +45,13 @@ export interface DispatcherOptions extends SlotLimits {
   clock: Clock
   /** The deployment that serves `name` now. Throws `unknown-function` or `function-unavailable`. */
   deployed(name: string): Deployment
-  /** The same, held until it is released; `admitted` when the function has been removed since. */
-  acquire(name: string, admitted?: Deployment): DeploymentLease
+  /** The same, held until it is released; `admitted` when the function has been removed since, `arm` of a trial. */
+  acquire(name: string, admitted?: Deployment, arm?: Arm): DeploymentLease
   run<Type extends PoolTask['type']>(task: Extract<PoolTask, { type: Type }>): Promise<PoolReply<Type>>
   /** Brings answers that a thread begins to send before it has ended its task. Default: there are none. */
   expectStream?: Pool['expectStream']
+  /** Which requests go to a candidate that is on trial. Default: none is. */
+  canaries?: Pick<CanaryTraffic, 'armOf' | 'shadows' | 'shadowed'>
   /** Told once for every request, however it ended. */
   onEnd(end: InvocationEnd): void
   /** Told of every request that was answered with a result, and what its models said. */
@@ -73,6 +78,8 @@ export interface InvocationEnd {
   runMs: number
   /** From the beginning of a streamed answer to its end. */
   streamMs?: number
+  /** Of its answer, where it got one. */
+  status?: number
   error?: unknown
 }
 
@@ -113,6 +120,8 @@ export interface Dispatcher {
   invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation>
   /** Decodes a picture as `name` would, in a slot like any request. */
   checkImage(name: string, body: Uint8Array): Promise<PoolResults['check-image']>
+  /** Runs a request that no caller waits for, where there is room. */
+  runSpare: RunSpare
   /** Takes effect for what starts from now on; what runs is left alone. */
   setLimits(limits: SlotLimits): void
   /** Of one function, since the start. */
@@ -153,6 +162,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const queueOf = (deployment: Deployment) =>
     hostQueue !== undefined && host?.takes(deployment) ? hostQueue : queue
   const send = createSendTogether({ run: options.run, onBatchOutOfMemory: onOutOfMemory })
+  const runSpare = createSpareRuns({
+    queue,
+    acquire: options.acquire,
+    run: options.run,
+    closed: () => draining,
+  })
+  const { canaries } = options
+  const shadow = canaries && createShadow(canaries, runSpare)
   const inFlight = new Map<string, number>()
   const ended = new Map<string, { ended: number; failed: number }>()
   let calls = 0
@@ -175,7 +192,6 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       slots,
       own,
     })
-    const meanMs = own?.meanMs ?? unknownRunMs
     const facts = {
       slots,
       running,
@@ -186,42 +202,15 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
       timeoutMs,
       predictedMs,
     }
-    const admission = admit({ ...facts, draining })
-    switch (admission) {
-      case 'run':
-      case 'queue':
-        return deployment
-      case 'shutting-down':
-        throw new CorunError(admission, 'the server takes no new requests')
-      case 'function-busy':
-        throw new CorunError(
-          admission,
-          `function "${name}" has ${functionInFlight} requests in flight, its maxInFlight`,
-          { details: { retryAfter: retryAfterSeconds(0, slots, meanMs) } },
-        )
-      case 'saturated':
-        throw new CorunError(
-          admission,
-          `${running} slots are busy and ${queued} requests wait; no more may wait`,
-          {
-            details: { retryAfter: retryAfterSeconds(queued, slots, meanMs) },
-          },
-        )
-      case 'too-late': {
-        const late = Math.round(predictedMs ?? timeoutMs)
-        throw new CorunError(
-          'saturated',
-          `${queued} requests wait: one of "${name}" would be answered in ${late} ms, and its deadline is ${timeoutMs} ms`,
-          { details: { retryAfter: retryWhenInTimeSeconds(late, timeoutMs) } },
-        )
-      }
-    }
+    const refused = refusal(name, { ...facts, draining, meanRunMs: own?.meanMs ?? unknownRunMs })
+    if (refused !== undefined) throw refused
+    return deployment
   }
 
   async function inSlot<T>(
     name: string,
     work: (deployment: Deployment, start: WorkStart) => Promise<T>,
-    limits: Pick<WorkLimits, 'key' | 'signal'> = {},
+    { arm = 'current', ...limits }: Pick<WorkLimits, 'key' | 'signal'> & { arm?: Arm } = {},
   ): Promise<T> {
     const asked = assertAdmitted(name)
     const { timeoutMs } = asked.description
@@ -236,7 +225,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     }
     const held = async (start: WorkStart) => {
       // Taken when the run begins, not on arrival: a request that waited out a swap runs on the new deployment.
-      const lease = options.acquire(name, admitted.deployment)
+      const lease = options.acquire(name, admitted.deployment, arm)
       try {
         return await work(lease.deployment, start)
       } finally {
@@ -258,8 +247,13 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     calls += 1
     const key = calls
     const reception = receiveStream(expectStream, key)
+    const arm = canaries?.armOf(name, request.requestId) ?? 'current'
+    const shadowed = shadow?.prepare(name, request)
+    let ran: Deployment | undefined
+    let whole: InvocationAnswer | undefined
     return new Promise((resolve, reject) => {
       const work = async (deployment: Deployment, { queueMs, remainingMs, use }: WorkStart) => {
+        ran = deployment
         end.deployment = deployment.id
         end.queueMs = queueMs
         const startedAt = clock.monotonic()
@@ -276,7 +270,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         const reply = await send(use, deployment, { key, request, remainingMs })
         if (!reply.ok && reply.error.code === 'out-of-memory') onOutOfMemory(1)
         end.runMs ||= reply.runMs
-        const { said, severalPictures, captured, ...answer } = resultOf(reply)
+        whole = resultOf(reply)
+        const { said, severalPictures, captured, ...answer } = whole
+        end.status = answer.status
         if (said !== undefined) {
           const about = {
             said,
@@ -299,8 +295,10 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         else if (end.runMs === 0) end.runMs = elapsedMs - end.queueMs
         reception.close(error)
         conclude(end)
+        shadowed?.({ deployment: ran, answer: whole, error, runMs: end.runMs })
       }
-      inSlot(name, work, { key: name, signal })
+      // Versions do not share runs: what goes out together runs on one deployment.
+      inSlot(name, work, { key: arm === 'current' ? name : `${name} (candidate)`, arm, signal })
         .then(
           invocation => {
             ended()
@@ -345,6 +343,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         }
         return resultOf(await options.run({ type: 'check-image', input, body }))
       }),
+    runSpare,
     setLimits: queue.setLimits,
     counters: name => ({ ended: 0, failed: 0, ...ended.get(name), inFlight: inFlight.get(name) ?? 0 }),
     stats() {

@@ -17,6 +17,8 @@ export interface WatchOptions {
   samples: Pick<SampleStore, 'add' | 'relabel'>
   /** The deployment that serves a function now, and the name of the model that its labels are about. */
   serving(name: string): { deployment?: Deployment | undefined; labelled?: string | undefined } | undefined
+  /** Told once of every request whose truth became known: which version answered, and whether it was right. */
+  onTruth?(truth: Truth): void
   log: Logger
   /** Answers that are remembered for feedback. Default 20,000. */
   remembered?: number
@@ -26,6 +28,16 @@ export interface AnsweredRequest {
   requestId: string
   deployment: Deployment
   answer: Pick<InvocationAnswer, 'said' | 'severalPictures' | 'captured'>
+}
+
+export interface Truth {
+  function: string
+  model: string
+  /** Content hash. */
+  version: string
+  requestId: string
+  label: string
+  correct: boolean
 }
 
 export interface Feedback {
@@ -49,6 +61,7 @@ export function createWatch({
   captures,
   samples,
   serving,
+  onTruth = () => {},
   log,
   remembered = 20_000,
 }: WatchOptions): Watch {
@@ -92,7 +105,11 @@ export function createWatch({
       delete known.sample
     }
     const correct = known.label === label
-    if (!known.counted) monitor.label(known.model, known.version, correct)
+    if (!known.counted) {
+      const { model, version } = known
+      monitor.label(model, version, correct)
+      onTruth({ function: name, model, version, requestId, label, correct })
+    }
     known.counted = true
     return { requestId, label, predicted: known.label, correct, sample: known.sample ?? null }
   }

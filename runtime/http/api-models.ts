@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import { z } from 'zod'
 import { CorunError } from '../core/errors.ts'
 import { issuesText } from '../core/issues-text.ts'
+import type { ModelView } from '../models/model-view.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 
 const version = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal')
@@ -12,12 +13,17 @@ export const promotionSchema = z.strictObject({ version, why })
 const rollback = z.strictObject({ why }).default({})
 const pin = z.strictObject({ version, why, pinned: z.boolean().default(true) })
 
-export function apiModels({ models, drift }: HttpContext): Hono<HttpEnv> {
+export function apiModels({ models, canaries, drift }: HttpContext): Hono<HttpEnv> {
+  /** With how the trial of its candidate stands. */
+  const shown = (view: ModelView) => {
+    const { model: _, function: __, ...trial } = canaries.list().find(({ model }) => model === view.id) ?? {}
+    return { ...view, trial: 'mode' in trial ? trial : null }
+  }
   return new Hono<HttpEnv>()
-    .get('/', c => c.json({ models: models.list() }))
+    .get('/', c => c.json({ models: models.list().map(shown) }))
     .get('/:id', c => {
       const id = c.req.param('id')
-      return c.json({ ...models.get(id), drift: drift.get(id) ?? null })
+      return c.json({ ...shown(models.get(id)), drift: drift.get(id) ?? null })
     })
     .post('/:id/promote', async c => {
       const body = parse(promotionSchema, await c.req.text(), '{ "version": "<sha256>", "why"?: "<text>" }')

@@ -1,5 +1,6 @@
 /** What the routes need of the rest of the system, as interfaces: tests of routes bring their own. */
 import type { HttpBindings } from '@hono/node-server'
+import type { Canaries } from '../canary/canaries.ts'
 import type { Config } from '../core/config.ts'
 import type { DeployedRetraining, Deployment } from '../core/deployment.ts'
 import type { Dispatcher } from '../dispatch/dispatcher.ts'
@@ -34,6 +35,7 @@ export interface HttpContext {
   functions: { list(): FunctionView[]; get(name: string): FunctionView | undefined }
   retraining: Pick<Retraining, 'list' | 'get' | 'start' | 'pause' | 'resume' | 'cancel'>
   models: ModelControl
+  canaries: Pick<Canaries, 'list'>
   keys: KeyStore
   schedules: Pick<FunctionSchedules, 'list' | 'get' | 'run' | 'pause' | 'resume'>
   invocations: Pick<Invocations, 'accept' | 'owner' | 'get'>

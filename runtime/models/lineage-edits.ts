@@ -36,7 +36,7 @@ export function adoptBase(
   }
   const why = 'first file of the function'
   const first = { at, action: 'adopted', from: null, to: sha256, by: 'function', why } as const
-  models[id] = { base: sha256, labels, current: sha256, versions: [version], history: [first] }
+  models[id] = { base: sha256, labels, current: sha256, canary: null, versions: [version], history: [first] }
 }
 
 /** Adds a version; one that was known before keeps its standing if it has served, else begins anew. */
@@ -50,7 +50,14 @@ export function addVersion(record: ModelRecord, version: StoredVersion): void {
   record.versions.push(version)
 }
 
+/** Ends the trial of another version: it was tried against the one that is current no more. */
 export function makeCurrent(record: ModelRecord, sha256: string, reason: Reason): void {
+  const tried = record.versions.find(version => version.sha256 === record.canary)
+  if (tried !== undefined && tried.sha256 !== sha256) {
+    const { at, by } = reason
+    takeBack(record, tried, { at, by, why: 'another version was made current while it was tried' })
+  }
+  record.canary = null
   record.history.push({ ...reason, from: record.current, to: sha256 })
   record.current = sha256
   for (const version of record.versions) if (version.sha256 === sha256) version.standing = 'served'
@@ -60,6 +67,17 @@ export function makeCurrent(record: ModelRecord, sha256: string, reason: Reason)
 export function recoverFrom(record: ModelRecord, ancestor: string, at: string, why: string): void {
   for (const version of record.versions) if (version.sha256 === record.current) version.kept = false
   makeCurrent(record, ancestor, { at, action: 'recovered', by: 'corun', why })
+}
+
+/** A version will not become current now: its trial is over, where it had one. */
+export function takeBack(
+  record: ModelRecord,
+  version: StoredVersion,
+  { at, by, why }: Omit<Reason, 'action'>,
+): void {
+  reject(version, why)
+  if (record.canary === version.sha256) record.canary = null
+  remark(record, version.sha256, { at, action: 'rejected', by, why })
 }
 
 export function reject(version: StoredVersion, why: string): void {
@@ -74,7 +92,7 @@ export function remark(record: ModelRecord, to: string, reason: Reason): void {
 }
 
 /**
- * Marks whose files may go: all but those of current, base, candidates, the pinned, the one to roll back to, and the newest
+ * Marks whose files may go: all but those of current, base, candidates, one on trial, the pinned, the one to roll back to, and the newest
  * `retired`. Bounds the lists.
  */
 export function retire(
@@ -88,7 +106,8 @@ export function retire(
   const previous = rollbackTarget(record)
   for (const version of record.versions) {
     const state = versionState(record, version)
-    const wanted = state === 'current' || state === 'candidate' || newest.has(version) || version.pinned
+    const tried = state === 'candidate' || state === 'canary'
+    const wanted = state === 'current' || tried || newest.has(version) || version.pinned
     version.kept &&= wanted || version.sha256 === record.base || version.sha256 === previous
   }
   const excess = Math.max(0, record.versions.length - lines)

@@ -34,7 +34,16 @@ export type StoredVersion = z.output<typeof versionSchema>
 
 const historySchema = z.object({
   at: z.string(),
-  action: z.enum(['adopted', 'promoted', 'rolled-back', 'recovered', 'rejected', 'pinned', 'unpinned']),
+  action: z.enum([
+    'adopted',
+    'promoted',
+    'rolled-back',
+    'recovered',
+    'rejected',
+    'canary',
+    'pinned',
+    'unpinned',
+  ]),
   /** The version that was current. */
   from: sha256Schema.nullable(),
   to: sha256Schema,
@@ -50,6 +59,8 @@ export const modelRecordSchema = z.object({
   labels: z.array(z.string()).default([]),
   /** The version that serves. Exactly one, and the only place that says so. */
   current: sha256Schema,
+  /** The version that is tried on live requests beside it. */
+  canary: sha256Schema.nullable().default(null),
   versions: z.array(versionSchema),
   history: z.array(historySchema),
 })
@@ -60,16 +71,17 @@ export const modelsStateSchema = z.object({
   models: z.record(z.string(), modelRecordSchema),
 })
 
-export type VersionState = 'candidate' | 'current' | 'retired' | 'rejected'
+export type VersionState = 'candidate' | 'canary' | 'current' | 'retired' | 'rejected'
 
 export function versionState(record: ModelRecord, version: StoredVersion): VersionState {
   if (version.sha256 === record.current) return 'current'
+  if (version.sha256 === record.canary) return 'canary'
   return version.standing === 'served' ? 'retired' : version.standing
 }
 
 /** Whether it made another version current; the rest of the history is decisions about those that are not. */
 export const isSwitch = ({ action }: HistoryEntry): boolean =>
-  action !== 'rejected' && action !== 'pinned' && action !== 'unpinned'
+  action === 'adopted' || action === 'promoted' || action === 'rolled-back' || action === 'recovered'
 
 /**
  * The version that was current before the present one came by promotion, or undefined. Rolling back twice goes

@@ -18,7 +18,16 @@ import {
   type StoredVersion,
   type VersionMetrics,
 } from './lineage.ts'
-import { addVersion, adoptBase, makeCurrent, recoverFrom, reject, remark, retire } from './lineage-edits.ts'
+import {
+  addVersion,
+  adoptBase,
+  makeCurrent,
+  recoverFrom,
+  reject,
+  remark,
+  retire,
+  takeBack,
+} from './lineage-edits.ts'
 import { openModelFiles } from './model-files.ts'
 import { type ModelView, modelView } from './model-view.ts'
 
@@ -54,7 +63,9 @@ export interface ModelStore {
   adopt(id: string, content: Uint8Array | string, labels?: readonly string[]): Promise<ModelFile>
   /** `content` is the model's bytes or the path of a file, which stays. */
   addCandidate(id: string, content: Uint8Array | string, origin: CandidateOrigin): Promise<ModelFile>
-  /** Keeps the line of a candidate and removes its file. */
+  /** From now on the version is tried on live requests, until one becomes current or it is rejected. */
+  beginCanary(id: string, sha256: string, reason: SwitchReason): Promise<void>
+  /** Keeps the line of a candidate and removes its file. Ends its trial. */
   rejectCandidate(id: string, sha256: string, reason: SwitchReason): Promise<void>
   /** Keeps the file of a version for good, or no longer. Throws `unknown-version`. */
   pin(id: string, sha256: string, pinned: boolean, reason: SwitchReason): Promise<void>
@@ -121,8 +132,10 @@ export async function openModelStore({
   }
 
   await change(models => {
-    for (const version of Object.values(models).flatMap(record => record.versions)) {
-      reject(version, 'the server stopped before it was decided')
+    for (const { canary, versions } of Object.values(models)) {
+      for (const version of versions) {
+        if (version.sha256 !== canary) reject(version, 'the server stopped before it was decided')
+      }
     }
   })
 
@@ -169,8 +182,15 @@ export async function openModelStore({
     rejectCandidate: (id, sha256, reason) =>
       oneAtATime(() =>
         editRecord(id, record => {
-          reject(versionOf(record, id, sha256), reason.why)
-          remark(record, sha256, { at: now(), action: 'rejected', ...reason })
+          takeBack(record, versionOf(record, id, sha256), { at: now(), ...reason })
+        }),
+      ),
+    beginCanary: (id, sha256, reason) =>
+      oneAtATime(() =>
+        editRecord(id, record => {
+          versionOf(record, id, sha256)
+          record.canary = sha256
+          remark(record, sha256, { at: now(), action: 'canary', ...reason })
         }),
       ),
     pin: (id, sha256, pinned, reason) =>

@@ -13,6 +13,8 @@ export interface ModelView {
   id: string
   base: string
   current: string
+  /** What is tried on live requests beside it. */
+  canary: string | null
   /** What a rollback would make current. */
   rollbackTarget: string | undefined
   versions: (Omit<StoredVersion, 'standing'> & { state: VersionState })[]
@@ -20,10 +22,10 @@ export interface ModelView {
 }
 
 export function modelView(id: string, record: ModelRecord): ModelView {
-  const { base, current, history } = record
+  const { base, current, canary, history } = record
   const versions = record.versions.map(stored => {
     const { standing, ...shown } = stored
     return { ...shown, state: versionState(record, stored) }
   })
-  return { id, base, current, rollbackTarget: rollbackTarget(record), versions, history }
+  return { id, base, current, canary, rollbackTarget: rollbackTarget(record), versions, history }
 }

@@ -1,5 +1,6 @@
 /** Prometheus metrics. The registry lives on the main thread: prom-client knows nothing of worker threads. */
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
+import { addCanaryMetrics, type CanaryFacts } from './canary-metrics.ts'
 import { addDriftMetrics, type DriftFacts } from './drift-metrics.ts'
 import { addGauge } from './gauge.ts'
 import { addModelMetrics, type ModelFacts } from './model-metrics.ts'
@@ -19,6 +20,8 @@ export interface MetricSources {
   invocations(): { waiting: number; running: number; kept: number; bytes: number }
   drift(): readonly DriftFacts[]
   models(): readonly ModelFacts[]
+  /** Of candidates on trial. */
+  canaries(): readonly CanaryFacts[]
 }
 
 export interface Metrics {
@@ -165,6 +168,7 @@ export function createMetrics(sources: MetricSources): Metrics {
 
   addDriftMetrics(registers, sources.drift)
   addModelMetrics(registers, sources.models)
+  addCanaryMetrics(registers, sources.canaries)
 
   return {
     batch: size => batches.observe(size),

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
-import type { Deployment } from '../core/deployment.ts'
+import type { Arm, Deployment } from '../core/deployment.ts'
 import { orDiskFull } from '../core/disk-full.ts'
 import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
@@ -15,13 +15,14 @@ import { createBeside } from './beside.ts'
 import { createBundleFiles } from './bundle-files.ts'
 import { type DescribeContext, describeRetraining, describeSource } from './describe-source.ts'
 import { discoverFunctions, type FunctionSource } from './discover.ts'
-import { deployFailure, deploymentId, type FunctionEntry } from './entry.ts'
+import { deployFailure, type FunctionEntry } from './entry.ts'
 import { changedSince, type Fingerprints, takeFingerprints } from './fingerprints.ts'
 import { createLeases } from './leases.ts'
 import { planReload, type WatchedFunction } from './plan-reload.ts'
-import { describeModel, type ModelSource, type ModelVersion } from './resolve-models.ts'
+import type { ModelSource, ModelVersion } from './resolve-models.ts'
 import { createSessionFiles } from './session-files.ts'
 import { createStages } from './stages.ts'
+import { withVersion } from './with-version.ts'
 
 export type { FunctionEntry } from './entry.ts'
 
@@ -43,8 +44,8 @@ export type RegistryChange =
 
 export interface LoadedDeployment {
   deployment: Deployment
-  /** `warm`: served before. */
-  role: 'serving' | 'warm'
+  /** `warm`: served before. `candidate`: is tried on live requests. */
+  role: 'serving' | 'warm' | 'candidate'
 }
 
 /** What changes a deployment happens one after another. */
@@ -71,16 +72,23 @@ export interface Registry {
   deployed(name: string): Deployment
   /**
    * The same, kept loaded until it is released. `admitted`: the deployment that the request was admitted with, which
-   * answers it when the function has been removed since.
+   * answers it when the function has been removed since. `arm`: the candidate that is tried, while there is one.
    */
-  acquire(name: string, admitted?: Deployment): { deployment: Deployment; release(): void }
+  acquire(name: string, admitted?: Deployment, arm?: Arm): { deployment: Deployment; release(): void }
   /**
    * Loads and warms another version of a model in every thread, awaits `commit`, and only then lets it take
    * traffic. When anything fails, the old version serves on. The one before stays warm for a while: a switch back to it
    * loads nothing.
    */
   switchModel(modelId: string, version: ModelVersion, commit: () => Promise<void>): Promise<void>
-  /** Memory is short: only what serves stays loaded. */
+  /**
+   * Loads and warms another version of a model in every thread, beside what serves: for the requests that ask for it, until
+   * `endBeside`, or until something else serves. Throws as `switchModel` does.
+   */
+  deployBeside(modelId: string, version: ModelVersion): Promise<Deployment>
+  beside(name: string): Deployment | undefined
+  endBeside(name: string): void
+  /** Memory is short: what is kept warm is let go. */
   releaseWarm(): void
   /** Every deployment that the threads have loaded, and what for. */
   loaded(): LoadedDeployment[]
@@ -258,30 +266,24 @@ export function createRegistry(options: RegistryOptions): Registry {
   async function switchVersion(
     ...[modelId, version, commit]: Parameters<Registry['switchModel']>
   ): Promise<void> {
-    const entry = [...entries.values()].find(({ deployment }) =>
-      Object.values(deployment?.models ?? {}).some(({ id }) => id === modelId),
-    )
-    const old = entry?.deployment
-    const found = Object.entries(old?.models ?? {}).find(([, { id }]) => id === modelId)
-    if (entry === undefined || old === undefined || found === undefined) {
-      throw new CorunError('unknown-model', `no function that serves has a model "${modelId}"`)
-    }
-    const [key] = found
     const stages = createStages(clock)
-    const replaced = { ...old.models, [key]: await describeModel(modelId, version) }
-    const next: Deployment = { ...old, models: replaced, id: deploymentId(old.bundleHash, replaced) }
+    const { entry, next } = await withVersion(entries.values(), modelId, version)
     const prepared = await load(entry, next, commit)
     stages.ended('load')
     serve(entry, prepared, stages.summary(), { warm: true })
     tell({ type: 'deployed', entry })
   }
 
+  async function deployBeside(modelId: string, version: ModelVersion): Promise<Deployment> {
+    const { entry, next } = await withVersion(entries.values(), modelId, version)
+    const prepared = await load(entry, next, async () => {})
+    beside.addCandidate(prepared)
+    return prepared
+  }
+
   function loaded(): LoadedDeployment[] {
     const serving = [...entries.values()].flatMap(({ deployment }) => deployment ?? [])
-    return [
-      ...serving.map(deployment => ({ deployment, role: 'serving' as const })),
-      ...beside.list().map(deployment => ({ deployment, role: 'warm' as const })),
-    ]
+    return [...serving.map(deployment => ({ deployment, role: 'serving' as const })), ...beside.list()]
   }
 
   return {
@@ -307,11 +309,15 @@ export function createRegistry(options: RegistryOptions): Registry {
     get: name => entries.get(name),
     list: () => [...entries.values()],
     deployed,
-    acquire(name, admitted) {
-      const deployment = entries.has(name) || admitted === undefined ? deployed(name) : admitted
+    acquire(name, admitted, arm = 'current') {
+      const tried = arm === 'candidate' ? beside.candidate(name) : undefined
+      const deployment = tried ?? (entries.has(name) || admitted === undefined ? deployed(name) : admitted)
       return { deployment, release: leases.take(deployment.id) }
     },
     switchModel: (...args) => inTurn(() => switchVersion(...args)),
+    deployBeside: (...args) => inTurn(() => deployBeside(...args)),
+    beside: beside.candidate,
+    endBeside: beside.removeCandidate,
     releaseWarm: beside.release,
     loaded,
     close: beside.close,

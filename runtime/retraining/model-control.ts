@@ -1,4 +1,5 @@
 /** Promotion, rollback and pins by the operator: the same switch as after a run, without the judging. */
+import type { Canaries } from '../canary/canaries.ts'
 import type { ModelStore, SwitchReason } from '../models/model-store.ts'
 import type { ModelView } from '../models/model-view.ts'
 import type { RetrainingRegistry } from './registry.ts'
@@ -7,9 +8,9 @@ export interface ModelControl {
   list(): ModelView[]
   /** Throws `unknown-model`. */
   get(id: string): ModelView
-  /** Throws `unknown-version`. */
+  /** Ends a trial of another version. Throws `unknown-version`. */
   promote(id: string, sha256: string, reason?: Partial<SwitchReason>): Promise<ModelView>
-  /** Throws `nothing-to-roll-back`. */
+  /** While a version is on trial that one is taken back, and what serves serves on. Throws `nothing-to-roll-back`. */
   rollback(id: string, reason?: Partial<SwitchReason>): Promise<ModelView>
   /** Keeps a version for good, or no longer. Throws `unknown-version`. */
   pin(id: string, sha256: string, pinned: boolean, reason?: Partial<SwitchReason>): Promise<ModelView>
@@ -20,6 +21,7 @@ const byHand: SwitchReason = { by: 'operator', why: 'by hand' }
 export function createModelControl(
   models: ModelStore,
   registry: Pick<RetrainingRegistry, 'switchModel'>,
+  canaries: Pick<Canaries, 'list' | 'stop'>,
 ): ModelControl {
   return {
     list: () => models.list(),
@@ -32,6 +34,10 @@ export function createModelControl(
       return models.get(id)
     },
     async rollback(id, reason) {
+      const tried = canaries.list().find(({ model }) => model === id)
+      if (tried !== undefined && (await canaries.stop(tried.function, { ...byHand, ...reason }))) {
+        return models.get(id)
+      }
       const target = models.rollbackTarget(id)
       await registry.switchModel(id, target, async () => {
         await models.commitRollback(id, { ...byHand, ...reason })

@@ -1,9 +1,9 @@
 /** What a trainer needs for a run: the model, its labels, and which pictures teach, remind and judge. */
 import { isAbsolute, join } from 'node:path'
-import type { Loss } from '../core/definition.ts'
 import type { DeployedModel, DeployedRetraining, Deployment } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
 import { nextLabels, targetsOf } from '../core/labels.ts'
+import type { Loss } from '../core/retraining-definition.ts'
 import type { LabelledFile, TrainerJob } from '../core/trainer-messages.ts'
 import { type Reference, readReference } from '../samples/reference.ts'
 import type { Sample, SampleStore } from '../samples/sample-store.ts'

@@ -1,4 +1,6 @@
-/** After training: the candidate enters the store, is judged, and takes over or is put away. */
+/** After training: the candidate enters the store, is judged, and takes over, goes on trial, or is put away. */
+import type { Canaries } from '../canary/canaries.ts'
+import type { CanaryView } from '../canary/record.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import type { ModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
@@ -10,14 +12,29 @@ import type { TrainingDone } from './training-process.ts'
 export interface Verdict {
   decision: Decision
   candidate: string
+  /** It is tried on live requests before it takes over. */
+  canary?: CanaryView
+}
+
+export interface Recipe {
+  accept: CheckedRetraining['accept']
+  labels: readonly string[]
+  canary?: CheckedRetraining['canary']
+}
+
+export interface JudgeContext {
+  models: ModelStore
+  registry: RetrainingRegistry
+  canaries: Pick<Canaries, 'begin'>
+  log: Logger
 }
 
 /** Never leaves a candidate undecided: one that cannot be loaded is rejected, and the failure goes on. */
 export async function judgeAndSwitch(
   run: RunRecord,
   done: TrainingDone,
-  { accept, labels }: { accept: CheckedRetraining['accept']; labels: readonly string[] },
-  { models, registry, log }: { models: ModelStore; registry: RetrainingRegistry; log: Logger },
+  { accept, labels, canary: options }: Recipe,
+  { models, registry, canaries, log }: JudgeContext,
 ): Promise<Verdict> {
   // An earlier version is in the store already, with its own lineage; rejecting it changes nothing.
   const candidate =
@@ -42,6 +59,11 @@ export async function judgeAndSwitch(
     return { decision, candidate: sha256 }
   }
   try {
+    if (options !== undefined) {
+      const { function: name, model, id, by } = run
+      const start = { function: name, model, run: id, candidate, options, by, why }
+      return { decision, candidate: sha256, canary: await canaries.begin(start) }
+    }
     await registry.switchModel(run.model, candidate, () =>
       models.commitPromotion(run.model, sha256, { by: run.by, why }),
     )

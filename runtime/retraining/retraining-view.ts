@@ -12,7 +12,7 @@ export interface RetrainingView {
   schedule: string | null
   /** ISO 8601. */
   nextRunAt: string | null
-  /** The run of now, or the one that waits for its turn. */
+  /** The run of now, the one that waits for its turn, or the one whose candidate is on trial. */
   active: RunRecord | null
   /** The last time that its schedule started none, and why; null since it did. */
   skipped: { at: string; reason: string } | null

@@ -2,6 +2,7 @@
  * Retraining on this box: one run at a time, the others wait for their turn. Started by the operator, the clock or drift,
  * recorded from start to end. What a run needs is in begin-run.ts, what happens inside it in run.ts.
  */
+import type { Canaries } from '../canary/canaries.ts'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { DeployedRetraining } from '../core/deployment.ts'
 import { CorunError, serializeError } from '../core/errors.ts'
@@ -14,10 +15,12 @@ import { type RetrainingView, retrainingView } from './retraining-view.ts'
 import type { Run } from './run.ts'
 import { openRunHistory } from './run-history.ts'
 import { isOver, type RunRecord } from './run-record.ts'
+import { createTriedRuns } from './tried-runs.ts'
 import { skipReason } from './worth-running.ts'
 
 export interface RetrainingOptions extends Omit<BeginOptions, 'save' | 'clock' | 'now'> {
   samples: Pick<SampleStore, 'list' | 'hold'>
+  canaries: Pick<Canaries, 'begin' | 'get' | 'isOnTrial' | 'stop' | 'onEnd'>
   clock?: Clock
   /** When the schedule starts the next run, in ISO 8601. */
   nextRun?: (name: string) => string | null
@@ -36,14 +39,14 @@ export interface StartReason {
 export interface Retraining {
   /**
    * Answers when the run is recorded; it goes on by itself, as soon as no other run does. Throws `retraining-conflict` when
-   * one of this function runs or waits, `retraining-skipped` when one by schedule cannot pay, `too-few-samples`.
+   * one of this function runs, waits, or has its candidate on trial, `retraining-skipped` when one by schedule cannot pay, `too-few-samples`.
    */
   start(name: string, reason?: StartReason): Promise<RunRecord>
   /** Starts again what was interrupted when the server stopped; each goes on at its last checkpoint if it can. */
   recover(): Promise<void>
   pause(name: string): RunRecord
   resume(name: string): RunRecord
-  /** The run ends as `cancelled` when the step in flight is over; at once while it waits. */
+  /** The run ends as `cancelled` when the step in flight is over; at once while it waits, or its candidate is on trial. */
   cancel(name: string): RunRecord
   list(): RetrainingView[]
   /** Throws `unknown-retraining`. */
@@ -67,10 +70,14 @@ interface Entry {
 }
 
 export async function createRetraining(options: RetrainingOptions): Promise<Retraining> {
-  const { dataDir, registry, samples, log, models, clock = systemClock } = options
+  const { dataDir, registry, samples, canaries, log, models, clock = systemClock } = options
   const { nextRun = () => null, driftLevel = () => 'stable' } = options
   const now = () => new Date(clock.now()).toISOString()
-  const history = await openRunHistory(dataDir, { now, wasPromoted: run => wasPromoted(models, run) })
+  const history = await openRunHistory(dataDir, {
+    now,
+    isOnTrial: ({ id }) => canaries.isOnTrial(id),
+    wasPromoted: run => wasPromoted(models, run),
+  })
   const beginnings = await createBeginnings({ ...options, save: history.save, clock, now })
   await beginnings.keepOnly(new Set(history.list().flatMap(run => (run.goesOn ? [run.function] : []))))
 
@@ -94,8 +101,21 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
   const save = (record: RunRecord) =>
     history.save(record).catch(error => log.error({ run: record.id, err: error }, 'a run could not be saved'))
 
+  const tried = createTriedRuns({
+    ...{ canaries, clock, log, save },
+    find: id =>
+      queue.find(({ record }) => record.id === id)?.record ??
+      structuredClone(history.list().find(run => run.id === id)),
+    list: history.list,
+    onEnd: run => options.onEnd?.({ function: run.function, state: run.state }),
+  })
+
   const end = async (entry: Entry): Promise<void> => {
     const { record, startedAt } = entry
+    if (record.canary !== null) {
+      await tried.noted(record)
+      return beginnings.discard(record.function)
+    }
     record.endedAt = now()
     record.seconds = (clock.monotonic() - startedAt) / 1000
     await save(record)
@@ -123,7 +143,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     } finally {
       letGo()
     }
-    if (!isOver(record)) stopWaiting(record, entry.stopAs ?? 'interrupted')
+    if (!isOver(record) && record.state !== 'canary') stopWaiting(record, entry.stopAs ?? 'interrupted')
     await end(entry).catch(error => log.error({ run: record.id, err: error }, 'the end of a run failed'))
   }
 
@@ -139,11 +159,11 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
   const enqueue = async (name: string, make: (target: TrainableFunction) => Promise<RunRecord>) => {
     const target = targetOf(name)
     if (closed) throw new CorunError('shutting-down', 'the server is shutting down: no run starts')
-    const { state } = entryOf(name)?.record ?? {}
+    const { state } = entryOf(name)?.record ?? tried.get(name) ?? {}
     if (state !== undefined || starting.has(name)) {
       throw new CorunError(
         'retraining-conflict',
-        `retraining of "${name}" cannot start: one is ${state ?? 'starting'}, and one a function runs at a time`,
+        `retraining of "${name}" cannot start: one is ${state === 'canary' ? 'on trial' : (state ?? 'starting')}, and one a function runs at a time`,
       )
     }
     starting.add(name)
@@ -194,12 +214,13 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     targetOf(name)
     const { run, record } = entryOf(name) ?? {}
     if (run !== undefined) return run
-    const why = record === undefined ? 'is running' : 'has begun: it is queued'
+    const onTrial = tried.get(name) === undefined ? '' : ': its candidate is on trial'
+    const why = record === undefined ? `is running${onTrial}` : 'has begun: it is queued'
     throw new CorunError('retraining-conflict', `no retraining of "${name}" ${why}`)
   }
   const view = (retraining: DeployedRetraining): RetrainingView =>
     retrainingView(retraining, {
-      active: entryOf(retraining.function)?.record,
+      active: entryOf(retraining.function)?.record ?? tried.get(retraining.function),
       runs: history.list(),
       nextRunAt: nextRun(retraining.function),
       skipped: skipped.get(retraining.function) ?? null,
@@ -237,6 +258,11 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     cancel(name) {
       targetOf(name)
       const entry = entryOf(name)
+      const onTrial = tried.get(name)
+      if (entry === undefined && onTrial !== undefined) {
+        tried.cancel(name)
+        return onTrial
+      }
       if (entry === undefined) {
         throw new CorunError('retraining-conflict', `no retraining of "${name}" is running or waits`)
       }

@@ -19,7 +19,9 @@ export interface RunHistory {
 
 export interface RunHistoryOptions {
   now(): string
-  /** Whether the candidate of a run that was left open has taken over all the same. */
+  /** Whether the candidate of a run that was left open is tried on live requests. */
+  isOnTrial(run: RunRecord): boolean
+  /** Whether it has taken over all the same. */
   wasPromoted(run: RunRecord): boolean
   /** Runs that are kept. Default 200. */
   limit?: number
@@ -27,7 +29,7 @@ export interface RunHistoryOptions {
 
 export async function openRunHistory(
   dataDir: string,
-  { now, wasPromoted, limit = 200 }: RunHistoryOptions,
+  { now, isOnTrial, wasPromoted, limit = 200 }: RunHistoryOptions,
 ): Promise<RunHistory> {
   const state = await openState(join(dataDir, 'state', 'runs.json'), runsStateSchema, {
     version: 1,
@@ -37,13 +39,20 @@ export async function openRunHistory(
     await state.update(({ runs }) => {
       for (const run of runs) {
         if (isOver(run)) continue
-        run.state = wasPromoted(run) ? 'promoted' : 'interrupted'
+        run.paused = false
+        if (isOnTrial(run)) {
+          run.state = 'canary'
+          continue
+        }
+        const tried = run.state === 'canary'
+        run.state = wasPromoted(run) ? 'promoted' : tried ? 'rejected' : 'interrupted'
         run.endedAt = now()
         run.goesOn = run.state === 'interrupted'
-        run.reason ??= run.goesOn
-          ? 'the server was killed'
-          : 'its candidate had taken over when the server was killed'
-        run.paused = false
+        run.reason ??= {
+          promoted: 'its candidate had taken over when the server was killed',
+          rejected: 'what was known of its trial is lost',
+          interrupted: 'the server was killed',
+        }[run.state]
       }
     })
   }

@@ -1,5 +1,6 @@
 /** A retraining run as it is recorded and shown. */
 import { z } from 'zod'
+import { canaryViewSchema } from '../canary/record.ts'
 import { comparisonSchema, epochSchema, evaluationSchema, latencySchema } from '../core/trainer-messages.ts'
 
 const metricsSchema = z.object({ heldOut: evaluationSchema, reference: evaluationSchema })
@@ -41,7 +42,8 @@ export const runRecordSchema = z.object({
   by: z.enum(['operator', 'schedule', 'drift']),
   /** Why it was started, for people. */
   why: z.string().default(''),
-  state: z.enum(['queued', 'preparing', 'training', 'evaluating', ...endStates]),
+  /** `canary`: its candidate is tried on live requests, and it is over when that is. */
+  state: z.enum(['queued', 'preparing', 'training', 'evaluating', 'canary', ...endStates]),
   paused: z.boolean(),
   /** When it was asked for; it may have waited for another one. ISO 8601. */
   startedAt: z.string(),
@@ -90,6 +92,8 @@ export const runRecordSchema = z.object({
     .nullable(),
   /** Content hash of the candidate. */
   candidate: z.string().nullable(),
+  /** How its trial on live requests stands, or ended; null: it has had none. */
+  canary: canaryViewSchema.nullable().default(null),
   relaunches: z.array(relaunchSchema).default([]),
   /** How much it waited; null before its trainer was started. */
   yielded: yieldReportSchema.nullable().default(null),
@@ -133,6 +137,7 @@ export function newRun(fields: NewRun): RunRecord {
     bestEpoch: null,
     decision: null,
     candidate: null,
+    canary: null,
     relaunches: [],
     yielded: null,
     resumes: null,

@@ -1,6 +1,7 @@
 /** One run from its job to its end state. Which run may start, and what is kept of it, is in retraining.ts. */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Canaries } from '../canary/canaries.ts'
 import type { Clock } from '../core/clock.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { serializeError } from '../core/errors.ts'
@@ -19,6 +20,7 @@ import type { Yielding } from './yielding.ts'
 export interface RunContext {
   models: ModelStore
   registry: RetrainingRegistry
+  canaries: Pick<Canaries, 'begin'>
   launchTrainer: LaunchTrainer
   /** Told when a trainer runs and when it does not: the server changes its operating point. */
   onTraining(active: boolean): void | Promise<void>
@@ -41,7 +43,7 @@ export interface Run {
   resume(): void
   /** False when it is too late: the candidate is taking over. */
   stop(endState: 'cancelled' | 'interrupted'): boolean
-  /** Resolves when the record is in an end state and saved. Never rejects. */
+  /** Resolves when the record is in an end state, or its candidate on trial. Never rejects. */
   readonly finished: Promise<void>
 }
 
@@ -50,7 +52,7 @@ export function startRun(
   record: RunRecord,
   job: TrainerJob,
   folder: string,
-  recipe: Pick<CheckedRetraining, 'accept' | 'batchSize'>,
+  recipe: Pick<CheckedRetraining, 'accept' | 'batchSize' | 'canary'>,
   context: RunContext,
 ): Run {
   const { log, save, stopGraceMs, clock } = context
@@ -120,25 +122,30 @@ export function startRun(
     }
   }
 
-  const runToEnd = async (): Promise<EndState> => {
+  const runToEnd = async (): Promise<EndState | 'canary'> => {
     const outcome = await train()
     if (stopAs !== undefined || outcome.type === 'stopped') return stopAs ?? 'interrupted'
     if (outcome.type === 'failed') throw outcome.error
     switching = true
-    const { decision, candidate } = await judgeAndSwitch(
+    const { accept, canary: trial } = recipe
+    const { decision, candidate, canary } = await judgeAndSwitch(
       record,
       outcome.done,
-      { accept: recipe.accept, labels: job.labels },
+      { accept, labels: job.labels, ...(trial === undefined ? {} : { canary: trial }) },
       context,
     )
     record.decision = decision
     record.candidate = candidate
+    if (canary !== undefined) {
+      record.canary = canary
+      return 'canary'
+    }
     record.reason = decision.reasons.join('; ')
     return decision.promote ? 'promoted' : 'rejected'
   }
 
   const finish = async () => {
-    let end: EndState = 'failed'
+    let end: EndState | 'canary' = 'failed'
     try {
       end = await runToEnd()
     } catch (error) {

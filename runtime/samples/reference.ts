@@ -2,9 +2,9 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import type { Loss } from '../core/definition.ts'
 import { CorunError } from '../core/errors.ts'
 import { expectedLabel, targetsOf } from '../core/labels.ts'
+import type { Loss } from '../core/retraining-definition.ts'
 import type { LabelledFile } from '../core/trainer-messages.ts'
 import { isHeldOut } from './split.ts'
 

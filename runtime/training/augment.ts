@@ -2,7 +2,8 @@
  * Pictures as they might have been taken: cropped, mirrored, blurred, brighter, of another colour, noisier. Works on
  * decoded tensors, and draws by the run's seed, the epoch and the picture alone.
  */
-import type { Augmentation, ImageInput } from '../core/definition.ts'
+import type { ImageInput } from '../core/definition.ts'
+import type { Augmentation } from '../core/retraining-definition.ts'
 import type { Dataset } from './dataset.ts'
 import { normalFrom, seedAt, seededRandom } from './random.ts'
 

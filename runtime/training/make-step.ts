@@ -8,9 +8,9 @@ import {
   type TrainingStep,
   type TrainingStepOptions,
 } from '../autodiff/index.ts'
-import type { Trainable } from '../core/definition.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
 import { CorunError } from '../core/errors.ts'
+import type { Trainable } from '../core/retraining-definition.ts'
 import type { TrainerJob } from '../core/trainer-messages.ts'
 import { type Graph, parametersOf, readGraph, selectParameters, writeGraph } from '../onnx/index.ts'
 import { findChannelBlock } from './channel-block.ts'

@@ -2,7 +2,7 @@
  * How well a model's outputs fit what its labels say: picture by picture, so that two models can be compared on the same
  * ones, and as a whole: accuracy, as a retraining's `accept` means it, and the loss, without smoothing and weights. Pure.
  */
-import type { Loss } from '../core/definition.ts'
+import type { Loss } from '../core/retraining-definition.ts'
 
 /** What the model ends in: an activation of the loss's own gives probabilities, anything else the scores before it. */
 export type Activation = 'Softmax' | 'Sigmoid' | undefined

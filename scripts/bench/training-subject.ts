@@ -1,8 +1,8 @@
 // One model under the training benchmark: its steps by how much of it trains, and the forward pass they stand beside.
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { prepareForTraining } from '../../runtime/autodiff/index.ts'
-import { sgd, type Trainable } from '../../runtime/core/definition.ts'
 import { checkRetraining } from '../../runtime/core/definition-schema.ts'
+import { sgd, type Trainable } from '../../runtime/core/retraining-definition.ts'
 import { elementCount, parametersOf, readGraph, writeGraph } from '../../runtime/onnx/index.ts'
 import type { Batch } from '../../runtime/training/batch.ts'
 import { makeStep } from '../../runtime/training/make-step.ts'

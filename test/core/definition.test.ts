@@ -1,9 +1,10 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
-import { adam, defineFunction, image, sgd } from '../../runtime/core/definition.ts'
+import { defineFunction, image } from '../../runtime/core/definition.ts'
 import { checkFunction, checkRetraining } from '../../runtime/core/definition-schema.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
+import { adam, sgd } from '../../runtime/core/retraining-definition.ts'
 
 const test = suite('core/definition')
 

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Loss } from '../../runtime/core/definition.ts'
 import { expectedLabel, isLabelName, nextLabels, takesLabel, targetsOf } from '../../runtime/core/labels.ts'
+import type { Loss } from '../../runtime/core/retraining-definition.ts'
 
 const test = suite('core/labels')
 const labels = ['cat', 'dog', 'owl']

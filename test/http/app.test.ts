@@ -69,6 +69,7 @@ function appWith(stub: Stub = {}) {
         if (body[0] !== 0xff) throw new CorunError('unsupported-media-type', 'not a picture')
         return { format: 'jpeg', width: 1, height: 1 }
       },
+      runSpare: async () => undefined,
       setLimits: () => {},
       counters: () => ({ ended: 0, failed: 0, inFlight: 0 }),
       serviceTimes: () => ({}),
@@ -103,6 +104,7 @@ function appWith(stub: Stub = {}) {
       cancel: missing,
     },
     models: { list: () => [], get: missing, promote: missing, rollback: missing, pin: missing },
+    canaries: { list: () => [] },
     samples: {
       add: async ({ label, body }) => {
         stored.push({ label, body })

@@ -22,6 +22,7 @@ function record(history: [HistoryEntry['action'], string][], lost: string[] = []
   const names = [...new Set(history.map(([, to]) => to))].sort()
   return {
     base: 'a',
+    canary: null,
     labels: [],
     current: history.at(-1)?.[1] ?? 'a',
     history: entries,

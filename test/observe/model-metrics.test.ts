@@ -28,6 +28,7 @@ test('sessions and memory of a model are in the metrics while it serves', async 
     invocations: () => ({ waiting: 0, running: 0, kept: 0, bytes: 0 }),
     drift: () => [],
     models: () => models,
+    canaries: () => [],
   })
   const text = await metrics.text()
   assert.match(text, 'corun_model_sessions{model="scene.net",weights="shared",role="serving"} 4')

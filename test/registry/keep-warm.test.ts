@@ -72,7 +72,7 @@ async function open(keepWarmMs: number, others = 1) {
     })
     versions.push(sha256)
   }
-  return { registry, base, versions, models: createModelControl(store, registry) }
+  return { registry, base, versions, models: createModelControl(store, registry, noTrials) }
 }
 const answer = async (deployment: Deployment): Promise<string> => {
   const reply = await pool.run<'invoke'>({
@@ -83,6 +83,7 @@ const answer = async (deployment: Deployment): Promise<string> => {
   })
   return jsonOf(reply).model
 }
+const noTrials = { list: () => [], stop: async () => false }
 const roles = (registry: Registry) =>
   registry.loaded().map(({ deployment, role }) => [role, deployment.models.net?.sha256])
 

@@ -3,12 +3,15 @@ import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { systemClock } from '../../runtime/core/clock.ts'
+import { createCanaries } from '../../runtime/canary/canaries.ts'
+import { type Clock, systemClock } from '../../runtime/core/clock.ts'
 import { image } from '../../runtime/core/definition.ts'
 import { checkRetraining } from '../../runtime/core/definition-schema.ts'
 import type { DeployedRetraining, Deployment } from '../../runtime/core/deployment.ts'
+import type { CanaryOptions } from '../../runtime/core/retraining-definition.ts'
 import { openModelStore } from '../../runtime/models/model-store.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
+import { createModelControl } from '../../runtime/retraining/model-control.ts'
 import type { RetrainingRegistry } from '../../runtime/retraining/registry.ts'
 import { createRetraining, type RetrainingOptions } from '../../runtime/retraining/retraining.ts'
 import { createYielding } from '../../runtime/retraining/yielding.ts'
@@ -21,6 +24,8 @@ export const modelId = 'scene.classes'
 export interface HarnessOptions {
   dataDir?: string
   samples?: number
+  /** Whether `other` has samples. Default true. */
+  other?: boolean
   switchModel?: RetrainingRegistry['switchModel']
   stopGraceMs?: number
   onTraining?: RetrainingOptions['onTraining']
@@ -28,6 +33,13 @@ export interface HarnessOptions {
   /** The trainer asks before each step, of a box that is as busy as this says. */
   queued?: () => number
   driftLevel?: NonNullable<RetrainingOptions['driftLevel']>
+  /** What the definition says about a trial. */
+  canary?: CanaryOptions
+  /** Awaited before a candidate is beside what serves. */
+  deployBeside?: () => Promise<void>
+  clock?: Clock
+  /** From look to look at the time of a trial. */
+  lookEveryMs?: number
 }
 
 /** `script`: what the trainer does, as fake-trainer.mjs reads it. A function `scene` and one `other` share it. */
@@ -42,7 +54,8 @@ export async function createHarness(script: string, options: HarnessOptions = {}
   for (let n = 0; n < (options.samples ?? 60); n += 1) {
     const body = new TextEncoder().encode(`picture ${n}`)
     await samples.add({ function: 'scene', label: n % 2 ? '0' : '180', body, format: 'jpeg' })
-    await samples.add({ function: 'other', label: n % 2 ? '0' : '180', body, format: 'jpeg' })
+    if (options.other !== false)
+      await samples.add({ function: 'other', label: n % 2 ? '0' : '180', body, format: 'jpeg' })
   }
 
   const names = ['scene', 'other']
@@ -53,8 +66,36 @@ export async function createHarness(script: string, options: HarnessOptions = {}
     async switchModel(id, version, commit) {
       await (options.switchModel ?? ((_, __, save) => save()))(id, version, commit)
       switched.push(version.sha256)
+      tried = undefined
+      for (const listener of listeners) listener({ name: 'scene' })
     },
   }
+  /** What is loaded beside the version that serves. */
+  let tried: Deployment | undefined
+  const listeners: ((change: { name: string }) => void)[] = []
+  const canaries = await createCanaries({
+    dataDir,
+    models,
+    registry: {
+      ...registry,
+      async deployBeside(_, version) {
+        if (options.deployBeside !== undefined) await options.deployBeside()
+        tried = { ...deployment('scene'), id: `tried ${version.sha256}` }
+        return tried
+      },
+      beside: () => tried,
+      endBeside() {
+        tried = undefined
+      },
+      onChange(listener) {
+        listeners.push(listener)
+        return () => {}
+      },
+    },
+    clock: options.clock ?? systemClock,
+    ...(options.lookEveryMs === undefined ? {} : { everyMs: options.lookEveryMs }),
+    log: silentLogger,
+  })
   const found = (name: string) => ({ name, deployment: deployment(name), retraining: retrainingOf(name) })
   const deployment = (name: string): Deployment => ({
     id: 'd1',
@@ -79,7 +120,10 @@ export async function createHarness(script: string, options: HarnessOptions = {}
       },
     },
   })
-  const { trainable: _, ...description } = checkRetraining('scene', { model: 'classes' })
+  const { trainable: _, ...description } = checkRetraining('scene', {
+    model: 'classes',
+    ...(options.canary === undefined ? {} : { canary: options.canary }),
+  })
   const retrainingOf = (name: string): DeployedRetraining => ({
     function: name,
     bundle: script,
@@ -98,6 +142,7 @@ export async function createHarness(script: string, options: HarnessOptions = {}
   const retraining = await createRetraining({
     registry,
     models,
+    canaries,
     samples,
     dataDir,
     launchTrainer: (jobFile, onEvent) => {
@@ -131,6 +176,9 @@ export async function createHarness(script: string, options: HarnessOptions = {}
     models,
     samples,
     retraining,
+    canaries: { ...canaries, deploymentOf: (_: string) => tried?.id },
+    control: createModelControl(models, registry, canaries),
+    serving: () => deployment('scene'),
     switched,
     pids,
     event: (type: string) => new Promise<void>(resolve => events.set(type, resolve)),

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Augmentation } from '../../runtime/core/definition.ts'
+import type { Augmentation } from '../../runtime/core/retraining-definition.ts'
 import { augmented, augmentPicture } from '../../runtime/training/augment.ts'
 import { seedAt, seededRandom } from '../../runtime/training/random.ts'
 import { classWeights, smoothTargets } from '../../runtime/training/sample-weights.ts'

@@ -1,9 +1,14 @@
 import { readFile } from 'node:fs/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { adam, type Optimizer, type RetrainingDefinition, sgd } from '../../runtime/core/definition.ts'
 import { checkRetraining } from '../../runtime/core/definition-schema.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
+import {
+  adam,
+  type Optimizer,
+  type RetrainingDefinition,
+  sgd,
+} from '../../runtime/core/retraining-definition.ts'
 import { readGraph } from '../../runtime/onnx/index.ts'
 import { partsOf } from '../../runtime/training/accumulating-runner.ts'
 import type { Batch } from '../../runtime/training/batch.ts'

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { adam, type RetrainingDefinition, sgd } from '../../runtime/core/definition.ts'
+import { adam, type RetrainingDefinition, sgd } from '../../runtime/core/retraining-definition.ts'
 import { readCheckpoint, writeCheckpoint } from '../../runtime/training/checkpoint.ts'
 import { type JobOptions, startTrainer, writeJob } from './trainer-job.ts'
 

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Loss } from '../../runtime/core/definition.ts'
+import type { Loss } from '../../runtime/core/retraining-definition.ts'
 import { createScorer } from '../../runtime/training/score.ts'
 
 const test = suite('training/score')

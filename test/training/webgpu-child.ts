@@ -2,8 +2,9 @@
  * Trains a small network with WebGPU and then with the CPU, and prints how far apart they end, or why the device
  * cannot be had. A process of its own: the device is found by its environment, and two threads on it would crash.
  */
-import { adam, type Optimizer, sgd } from '../../runtime/core/definition.ts'
+
 import { checkRetraining } from '../../runtime/core/definition-schema.ts'
+import { adam, type Optimizer, sgd } from '../../runtime/core/retraining-definition.ts'
 import {
   createNode,
   floatTensor,

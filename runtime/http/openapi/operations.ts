@@ -1,5 +1,6 @@
 /** What `/openapi.json` says of the API's routes beyond that they exist: answers and bodies as zod schemas. */
 import { z } from 'zod'
+import { canaryViewSchema } from '../../canary/record.ts'
 import { invocationViewSchema } from '../../invocations/record.ts'
 import { keyInfoSchema } from '../../keys/key-store.ts'
 import { runRecordSchema } from '../../retraining/run-record.ts'
@@ -34,6 +35,8 @@ const modelView = z.looseObject({
   id: z.string(),
   base: z.string(),
   current: z.string(),
+  canary: z.string().nullable(),
+  trial: canaryViewSchema.nullable().optional(),
   versions: z.array(z.looseObject({ state: z.string() })),
   history: z.array(z.looseObject({})),
 })

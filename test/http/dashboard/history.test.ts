@@ -93,6 +93,7 @@ test("the server's own metrics become rates and latencies", async () => {
     invocations: () => ({ waiting: 0, running: 0, kept: 0, bytes: 0 }),
     drift: () => [],
     models: () => [],
+    canaries: () => [],
   })
   const look = async (at: number) => snapshotOf(parseMetrics(await metrics.text()), at)
   const before = await look(10_000)
