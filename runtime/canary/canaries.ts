@@ -189,9 +189,10 @@ export async function createCanaries(options: CanaryOptions): Promise<Canaries> 
     if (verdict === 'go-on') return
     trial.ending = true
     const outcome = verdict === 'promote' ? 'promoted' : 'rejected'
-    inTurn(() => conclude(trial, outcome, 'canary', reasons.join('; '))).catch(error =>
-      log.error({ function: name, err: error }, 'a trial could not be ended'),
-    )
+    inTurn(() => conclude(trial, outcome, 'canary', reasons.join('; '))).catch(error => {
+      log.error({ function: name, err: error }, 'a trial could not be ended: it goes on')
+      trial.ending = false
+    })
   }
   const traffic = createCanaryTraffic({
     counting,

@@ -229,6 +229,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
   const watching = await openWatching({
     dataDir: config.data,
     registry,
+    runSpare: dispatcher.runSpare,
     samples,
     onTruth: canaries.truth,
     retraining: () => retraining,

@@ -1,17 +1,21 @@
 /** Everything that watches answers, wired: drift, captures, feedback, and the retraining that drift starts. */
 import type { Clock } from '../core/clock.ts'
+import type { RunSpare } from '../dispatch/spare-runs.ts'
+import { createFromPictures } from '../drift/from-pictures.ts'
 import { createDriftMonitor, type DriftMonitor } from '../drift/monitor.ts'
 import { createWatch, type Watch, type WatchOptions } from '../drift/watch.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { createDriftTrigger } from '../retraining/drift-trigger.ts'
+import { pictureSubject } from '../retraining/picture-subject.ts'
 import type { Retraining } from '../retraining/retraining.ts'
 import { createCaptureStore } from '../samples/capture-store.ts'
 import type { SampleStore } from '../samples/sample-store.ts'
 
 export interface WatchingOptions {
   dataDir: string
-  registry: Pick<Registry, 'get' | 'list'>
+  registry: Pick<Registry, 'get' | 'list' | 'onChange'>
+  runSpare: RunSpare
   samples: SampleStore
   /** See drift/watch.ts. */
   onTruth: NonNullable<WatchOptions['onTruth']>
@@ -32,7 +36,7 @@ export interface Watching extends Watch {
 const expireEveryMs = 600_000
 
 export async function openWatching(options: WatchingOptions): Promise<Watching> {
-  const { dataDir, registry, samples, onTruth, retraining, clock, log } = options
+  const { dataDir, registry, runSpare, samples, onTruth, retraining, clock, log } = options
   const captures = createCaptureStore({ dataDir, clock, log })
   const drift = await createDriftMonitor({
     dataDir,
@@ -67,6 +71,15 @@ export async function openWatching(options: WatchingOptions): Promise<Watching> 
     onTruth,
     log,
   })
+  const pictures = createFromPictures({
+    monitor: drift,
+    subject: name => pictureSubject(registry.get(name)),
+    run: runSpare,
+    log,
+  })
+  const unfollow = registry.onChange(change => {
+    if (change.type === 'deployed') void pictures.make(change.entry.name)
+  })
   const expire = () =>
     void captures.expire().catch(error => log.error({ err: error }, 'captured pictures were not expired'))
   expire()
@@ -85,7 +98,11 @@ export async function openWatching(options: WatchingOptions): Promise<Watching> 
     stop() {
       trigger.close()
       clearInterval(timer)
+      unfollow()
     },
-    close: drift.close,
+    async close() {
+      await pictures.close()
+      await drift.close()
+    },
   }
 }

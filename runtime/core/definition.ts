@@ -220,10 +220,16 @@ export interface CaptureOptions {
   maxBytes?: number
 }
 
-/** How requests are held against the first ones that a version answered. */
+/** How requests are held against the first ones that a version answered, or against its reference pictures. */
 export interface DriftOptions {
-  /** Requests that the reference is made from. Default 1,000. */
+  /** Requests that the reference is made from; of pictures at most so many. Default 1,000. */
   reference?: number
+  /**
+   * `pictures`: what a version says to those of the retraining's `reference` pictures that teach nothing (a third), at least
+   * 100 of them, is its reference as soon as it serves. They have to come as requests do, the share of each class too.
+   * Default `requests`: the first ones.
+   */
+  from?: 'requests' | 'pictures'
   /** Expected number of false alarms in 1,000 requests. Default 0.001: one in a million. */
   falseAlarms?: number
 }

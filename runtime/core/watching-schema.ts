@@ -26,6 +26,7 @@ export const driftSchema = z.union([
   z.literal(false),
   z.strictObject({
     reference: z.int().min(250).max(20_000).default(1000),
+    from: z.enum(['requests', 'pictures']).default('requests'),
     falseAlarms: z.number().positive().max(1).default(1e-3),
   }),
 ])

@@ -32,6 +32,8 @@ const observationSchema = z.object({
 export const detectorStateSchema = z.object({
   /** Requests of a reference that is not complete. */
   first: z.array(observationSchema),
+  /** Pictures that the reference was made from; left out: it comes from requests. */
+  pictures: z.int().optional(),
   reference: referenceSchema.optional(),
   rows: z.array(z.array(z.int())),
   seen: z.int(),
@@ -42,8 +44,8 @@ export type DetectorState = z.output<typeof detectorStateSchema>
 
 export interface DetectorView {
   level: DriftLevel
-  /** Requests of the reference so far, of how many. */
-  reference: { requests: number; of: number }
+  /** Requests, or pictures, of the reference so far, of how many. */
+  reference: { requests: number; of: number; from: 'requests' | 'pictures' }
   /** Requests that were held against it. */
   requests: number
   /** Of the last look, those that weigh most first. */
@@ -58,6 +60,16 @@ export interface Detector {
   label(right: boolean): DriftLevel
   view(): DetectorView
   state(): DetectorState
+}
+
+/** As it is before the first request, with a reference that was made from pictures. `labelled`: what is known of answers. */
+export function startWith(
+  observations: readonly Observation[],
+  labelled: LabelledState = noLabels,
+): DetectorState {
+  const reference = buildReference(observations)
+  const pictures = observations.length
+  return { first: [], reference, pictures, rows: [], seen: 0, labelled, level: stable }
 }
 
 export function createDetector(options: DetectorOptions, kept?: DetectorState): Detector {
@@ -102,8 +114,9 @@ export function createDetector(options: DetectorOptions, kept?: DetectorState): 
     view: () => ({
       level: level.level,
       reference: {
-        requests: reference === undefined ? first.length : options.reference,
-        of: options.reference,
+        requests: reference === undefined ? first.length : (kept?.pictures ?? options.reference),
+        of: kept?.pictures ?? options.reference,
+        from: kept?.pictures === undefined ? 'requests' : 'pictures',
       },
       requests: window?.seen ?? 0,
       findings: [...findings],
@@ -115,6 +128,7 @@ export function createDetector(options: DetectorOptions, kept?: DetectorState): 
         ...(features === undefined ? {} : { features: [...features] }),
       })),
       ...(reference === undefined ? {} : { reference }),
+      ...(kept?.pictures === undefined ? {} : { pictures: kept.pictures }),
       rows: window?.rows() ?? [],
       seen: window?.seen ?? 0,
       labelled,

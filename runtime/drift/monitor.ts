@@ -9,17 +9,30 @@ import { CorunError } from '../core/errors.ts'
 import type { ModelSaid } from '../core/messages.ts'
 import type { CheckedDrift } from '../core/watching-schema.ts'
 import type { Logger } from '../observe/log.ts'
+import { createSerial } from '../state/serial.ts'
 import { openState, type StateFile } from '../state/state-file.ts'
-import { createDetector, type Detector, type DetectorView, detectorStateSchema } from './detector.ts'
+import {
+  createDetector,
+  type Detector,
+  type DetectorState,
+  type DetectorView,
+  detectorStateSchema,
+  startWith,
+} from './detector.ts'
 import type { DriftLevel } from './level.ts'
 import type { Finding } from './look.ts'
+import type { Observation } from './observation.ts'
 
 const modelStateSchema = z.object({
   version: z.literal(1),
   function: z.string(),
   /** Content hash of the version that is watched. */
   sha256: z.string(),
-  options: z.object({ reference: z.int(), falseAlarms: z.number() }),
+  options: z.object({
+    reference: z.int(),
+    from: z.enum(['requests', 'pictures']).default('requests'),
+    falseAlarms: z.number(),
+  }),
   detector: detectorStateSchema.optional(),
 })
 type ModelState = z.output<typeof modelStateSchema>
@@ -44,6 +57,13 @@ export interface LevelChange {
 
 export interface DriftMonitor {
   observe(name: string, said: ModelSaid, options?: CheckedDrift): void
+  /** The version's reference was made from pictures: requests are held against it from now on. */
+  adopt(
+    name: string,
+    watched: { model: string; version: string },
+    options: CheckedDrift,
+    observations: readonly Observation[],
+  ): void
   /** The truth about a request that this version answered. Another version's is not counted. */
   label(model: string, version: string, right: boolean): void
   list(): DriftView[]
@@ -68,7 +88,7 @@ interface Watched {
   dirty: boolean
 }
 
-export const defaultDrift: CheckedDrift = { reference: 1000, falseAlarms: 1e-3 }
+export const defaultDrift: CheckedDrift = { reference: 1000, from: 'requests', falseAlarms: 1e-3 }
 
 export async function createDriftMonitor({
   dataDir,
@@ -79,10 +99,11 @@ export async function createDriftMonitor({
   const folder = join(dataDir, 'state', 'drift')
   const watched = new Map<string, Watched>()
   const files = new Map<string, Promise<StateFile<ModelState>>>()
+  const inTurn = createSerial()
 
-  const begin = (state: Omit<ModelState, 'detector' | 'version'>): Watched => ({
+  const begin = (state: Omit<ModelState, 'detector' | 'version'>, start?: DetectorState): Watched => ({
     state: { version: 1, ...state },
-    detector: createDetector(state.options),
+    detector: createDetector(state.options, start),
     level: 'stable',
     dirty: true,
   })
@@ -114,7 +135,9 @@ export async function createDriftMonitor({
     return file
   }
 
-  async function save(): Promise<void> {
+  /** After what is being saved: whoever waits for it finds all on disk. */
+  const save = (): Promise<void> => inTurn(saveDirty)
+  async function saveDirty(): Promise<void> {
     for (const [model, one] of watched) {
       if (!one.dirty) continue
       one.dirty = false
@@ -142,6 +165,15 @@ export async function createDriftMonitor({
     onLevel({ model, function: one.state.function, from, to, finding })
   }
 
+  /** Another reference: whatever was found against the one of before is no more. */
+  function replace(model: string, next: Watched): Watched {
+    const from = watched.get(model)?.level ?? 'stable'
+    watched.set(model, next)
+    const { function: name } = next.state
+    if (from !== 'stable') onLevel({ model, function: name, from, to: 'stable', finding: undefined })
+    return next
+  }
+
   const viewOf = (model: string, { state, detector }: Watched): DriftView => ({
     model,
     function: state.function,
@@ -157,16 +189,19 @@ export async function createDriftMonitor({
       const same =
         state?.sha256 === version &&
         state.options.reference === options.reference &&
+        state.options.from === options.from &&
         state.options.falseAlarms === options.falseAlarms
       if (one === undefined || !same) {
-        const before = one?.level ?? 'stable'
-        one = begin({ function: name, sha256: version, options })
-        watched.set(model, one)
+        one = replace(model, begin({ function: name, sha256: version, options }))
         log.info({ model, version, requests: options.reference }, 'drift: a reference is gathered')
-        if (before !== 'stable')
-          onLevel({ model, function: name, from: before, to: 'stable', finding: undefined })
       }
       changed(model, one, one.detector.observe(observation))
+    },
+    adopt(name, { model, version }, options, observations) {
+      const known = watched.get(model)
+      const labelled = known?.state.sha256 === version ? known.detector.state().labelled : undefined
+      replace(model, begin({ function: name, sha256: version, options }, startWith(observations, labelled)))
+      void save()
     },
     label(model, version, right) {
       const one = watched.get(model)

@@ -128,15 +128,21 @@ function labelledAs(
     .map(({ file, label }) => ({ file, label }))
 }
 
+/** Absolute path of the pictures that the model must not forget; undefined where it has none. */
+export function referenceFolder({ folder, description }: DeployedRetraining): string | undefined {
+  const { reference } = description
+  return reference === undefined || isAbsolute(reference) ? reference : join(folder, reference)
+}
+
 /** Pictures of classes that are to go remind of nothing. */
 async function referenceOf(
   retraining: DeployedRetraining,
   known: readonly string[],
   labels: readonly string[],
 ): Promise<Reference> {
-  const { reference, loss } = retraining.description
-  if (reference === undefined) return { training: [], heldOut: [] }
-  const folder = isAbsolute(reference) ? reference : join(retraining.folder, reference)
+  const { loss } = retraining.description
+  const folder = referenceFolder(retraining)
+  if (folder === undefined) return { training: [], heldOut: [] }
   const all = loss === 'mean-squared-error' ? labels : [...new Set([...known, ...labels])]
   const { training, heldOut } = await readReference(folder, loss, all)
   const wanted = (files: LabelledFile[]) =>

@@ -26,7 +26,10 @@ test.after.each(() => rm(dataDir, { recursive: true }))
 
 const capture = captureSchema.parse({ share: 1, keepHours: 2 })
 const model = createDeploymentModel()
-const deployment = createDeployment(model, { capture, drift: { reference: 250, falseAlarms: 1e-3 } })
+const deployment = createDeployment(model, {
+  capture,
+  drift: { reference: 250, from: 'requests', falseAlarms: 1e-3 },
+})
 
 async function open({ remembered = 100 } = {}) {
   const changes: LevelChange[] = []
