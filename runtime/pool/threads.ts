@@ -169,7 +169,8 @@ export function createThreads(options: ThreadsOptions, { prepare, farewell }: Th
       return taken
     },
     workerData,
-    execArgv: ['--enable-source-maps'],
+    // Not the program's own: a thread turns source maps on by itself, once its own modules are there.
+    execArgv: [],
   })
 
   /** Of those that Piscina has made: none may be ended before its modules are there. */

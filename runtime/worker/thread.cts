@@ -5,7 +5,11 @@
  */
 exports.__esModule = true
 exports.default = import('./worker.js').then(
-  ({ default: handle }) => handle,
+  ({ default: handle }) => {
+    // For what functions throw. From the start on, reading the maps of the runtime's modules would take as long again.
+    process.setSourceMapsEnabled(true)
+    return handle
+  },
   error => {
     // Piscina would drop it, and say that there is no handler.
     setImmediate(() => {
