@@ -23,6 +23,7 @@ import { answerPictures, readPictures } from './picture-batch.ts'
 import { pictureIn, pixelsOf, readInput } from './read-input.ts'
 import { sendPieces } from './stream.ts'
 import { watchModels } from './watched-models.ts'
+import { toWebRequest } from './web-request.ts'
 
 export interface InvokeOptions {
   log: Logger
@@ -140,11 +141,4 @@ function createContext({ deployment, models, env, request, deadline, log }: Cont
     trigger,
     deployment: { function: name, version },
   }
-}
-
-function toWebRequest({ method, url, headers, body }: InvocationRequest): Request {
-  const init: RequestInit = { method, headers }
-  const bodyless = method === 'GET' || method === 'HEAD' || body.byteLength === 0
-  // The bytes came alone over a thread border: their buffer is no SharedArrayBuffer.
-  return new Request(url, bodyless ? init : { ...init, body: body as Uint8Array<ArrayBuffer> })
 }
