@@ -22,7 +22,7 @@ export default command({
     json: { type: 'string', description: 'File for the table as JSON', valueHint: 'file' },
   },
   async run({ args }) {
-    requireCheckout('demo', ['opentype.js'])
+    requireCheckout('demo', ['opentype.js', 'parse-exr'])
     const options = ['drift', 'json'].flatMap(name => (args[name] ? [`--${name}`, String(args[name])] : []))
     const subject = args.subject === undefined ? [] : [String(args.subject)]
     const program = ['--enable-source-maps', builtEntry('demo'), ...subject, ...options]
