@@ -1,5 +1,5 @@
-// Writes what functions/scene brings: the pictures that it must not forget, and the last layer, which its own retraining
-// trains from nothing: `npm run build && node --import tsx scripts/pictures/scene/make-function.ts`.
+// Writes what functions/scene brings: the pictures that it must not forget, and the last layer, trained from nothing by
+// Corun's own trainer: `npm run build && node --import tsx scripts/pictures/scene/make-function.ts`.
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +15,7 @@ import {
   readGraph,
   writeGraph,
 } from '../../../runtime/onnx/index.ts'
+import { buildModule } from '../../../runtime/registry/build.ts'
 import { trainedModel } from '../../../runtime/retraining/prepare-job.ts'
 import { openTarget } from '../../bench/learning-target.ts'
 import { train } from '../../bench/learning-trial.ts'
@@ -59,12 +60,17 @@ try {
 async function jobFor(training: LabelledFile[]): Promise<TrainerJob> {
   const { name, deployment, retraining } = await openTarget('scene', scratch)
   const model = trainedModel({ name, deployment, retraining })
+  const recipe = await buildModule(
+    join(packageRoot, 'scripts/pictures/scene/first-layer.ts'),
+    scratch,
+    'first',
+  )
   const { input } = deployment.description
   if (input.kind !== 'image') throw new TypeError('the function takes no pictures')
   return {
     runId: 'first',
     function: name,
-    bundle: retraining.bundle,
+    bundle: recipe.file,
     model: {
       file: model.file,
       inputName: model.inputs[0]?.name ?? '',
