@@ -26,7 +26,7 @@ export interface FormChoice {
 const leastBytes = 8 * 2 ** 20
 
 /** Shared weights are not packed for the engine's matrix products: what that may cost. */
-const mostSlowdown = 1.2
+const mostSlowdown = 1.1
 
 /** `try`: it takes a trial to say. */
 export function chooseForm({ provider, fileBytes, trial }: FormFacts): FormChoice | 'try' {
