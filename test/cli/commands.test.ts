@@ -93,7 +93,7 @@ test('functions lists what is deployed as JSON, without a server', async () => {
     const { functions } = JSON.parse(stdout) as { functions: { name: string; state: string }[] }
     assert.equal(
       functions.map(({ name, state }) => `${name} ${state}`),
-      ['hello ready', 'ocr ready', 'text-orientation ready'],
+      ['faces ready', 'hello ready', 'ocr ready', 'scene ready', 'text-orientation ready'],
     )
   } finally {
     await rm(data, { recursive: true, force: true })

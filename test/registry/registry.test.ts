@@ -498,7 +498,7 @@ test('what ships is deployed: hello greets by name', async () => {
   const registry = await started()
   assert.equal(
     registry.list().map(({ name, state }) => `${name} ${state}`),
-    ['hello ready', 'ocr ready', 'text-orientation ready'],
+    ['faces ready', 'hello ready', 'ocr ready', 'scene ready', 'text-orientation ready'],
   )
   const answer = jsonOf(await call(registry.deployed('hello')))
   assert.equal(answer, { hello: 'world', version: registry.deployed('hello').id, requestId: 'r' })

@@ -59,7 +59,11 @@ if (existsSync(executablePath)) {
       const row = page.locator('tr', { has: page.getByText('/fn/hello', { exact: true }) })
       await row.locator('td:nth-child(5)', { hasText: '1' }).waitFor()
       assert.is(await page.locator('canvas').count(), 3)
-      await page.getByRole('button', { name: 'Run now' }).click()
+      await page
+        .getByRole('article')
+        .filter({ hasText: 'text-orientation.orientation' })
+        .getByRole('button', { name: 'Run now' })
+        .click()
       // Too few samples: the reason is shown where it was asked for.
       await page.getByText(/too-few-samples/).waitFor()
       const expected = /409 \(Conflict\)/
