@@ -21,6 +21,7 @@ import { createSendTogether } from './send-together.ts'
 import { observeRun, predictFinishMs, type ServiceTime } from './service-time.ts'
 import { createShadow } from './shadow.ts'
 import {
+  type Caller,
   createSlotQueue,
   type SlotLimits,
   type SlotQueueOptions,
@@ -117,7 +118,7 @@ export interface DispatcherStats extends SlotStats, SlotLimits {
 export interface Dispatcher {
   /** Throws what `invoke` would refuse with at once: asked before a body is read. A refusal is the request's end. */
   admit(name: string, requestId: string): void
-  invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation>
+  invoke(name: string, request: InvocationRequest, caller?: Caller): Promise<Invocation>
   /** Decodes a picture as `name` would, in a slot like any request. */
   checkImage(name: string, body: Uint8Array): Promise<PoolResults['check-image']>
   /** Runs a request that no caller waits for, where there is room. */
@@ -186,12 +187,16 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const functionInFlight = inFlight.get(name) ?? 0
     const { queueLimit } = options
     const own = services.get(name)
-    const predictedMs = predictFinishMs({
-      waiting: ahead(queue.waitingByKey),
-      running: ahead(queue.runningByKey),
-      slots,
-      own,
-    })
+    // One that needs not wait is admitted whatever is predicted.
+    const waits = queued > 0 || running >= slots
+    const predictedMs = waits
+      ? predictFinishMs({
+          waiting: ahead(queue.waitingByKey),
+          running: ahead(queue.runningByKey),
+          slots,
+          own,
+        })
+      : undefined
     const facts = {
       slots,
       running,
@@ -210,7 +215,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function inSlot<T>(
     name: string,
     work: (deployment: Deployment, start: WorkStart) => Promise<T>,
-    { arm = 'current', ...limits }: Pick<WorkLimits, 'key' | 'signal'> & { arm?: Arm } = {},
+    { arm = 'current', ...limits }: Pick<WorkLimits, 'key' | 'caller'> & { arm?: Arm } = {},
   ): Promise<T> {
     const asked = assertAdmitted(name)
     const { timeoutMs } = asked.description
@@ -240,7 +245,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return reply.result
   }
 
-  function invoke(name: string, request: InvocationRequest, signal?: AbortSignal): Promise<Invocation> {
+  function invoke(name: string, request: InvocationRequest, caller?: Caller): Promise<Invocation> {
     const { clock, expectStream = () => () => {} } = options
     const arrivedAt = clock.monotonic()
     const end = beginning(name, request.requestId)
@@ -298,7 +303,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         shadowed?.({ deployment: ran, answer: whole, error, runMs: end.runMs })
       }
       // Versions do not share runs: what goes out together runs on one deployment.
-      inSlot(name, work, { key: arm === 'current' ? name : `${name} (candidate)`, arm, signal })
+      inSlot(name, work, { key: arm === 'current' ? name : `${name} (candidate)`, arm, caller })
         .then(
           invocation => {
             ended()

@@ -6,6 +6,12 @@ import type { Clock } from '../core/clock.ts'
 import { CorunError } from '../core/errors.ts'
 import { chooseBatch } from './choose-batch.ts'
 
+/** Whoever waits for the answer; a web `Request` is one. */
+export interface Caller {
+  /** Costs something when it is first asked for. */
+  readonly signal: AbortSignal
+}
+
 export interface WorkLimits {
   /** From now to the answer, waiting included. */
   timeoutMs: number
@@ -13,8 +19,8 @@ export interface WorkLimits {
   name: string
   /** Works with the same key may share a slot; without one a work has a slot of its own. */
   key?: string | undefined
-  /** Aborts when the caller goes away: work that has not begun is then dropped. */
-  signal?: AbortSignal | undefined
+  /** Its signal aborts when the caller goes away: work that has not begun is then dropped. Asked for by work that waits. */
+  caller?: Caller | undefined
   /** Called once, when the work has left: dropped from the queue, or its run has really ended. */
   onLeave(): void
 }
@@ -112,9 +118,10 @@ export function createSlotQueue({ clock, onUsed = () => {}, ...initial }: SlotQu
   }
 
   function submit<T>(work: (start: WorkStart) => Promise<T>, limits: WorkLimits): Promise<T> {
-    const { timeoutMs, name, key, signal, onLeave } = limits
+    const { timeoutMs, name, key, caller, onLeave } = limits
     const arrivedAt = clock.monotonic()
     return new Promise<T>((resolve, reject) => {
+      let signal: AbortSignal | undefined
       const settle = () => {
         clearTimeout(timer)
         signal?.removeEventListener('abort', onAbort)
@@ -145,11 +152,13 @@ export function createSlotQueue({ clock, onUsed = () => {}, ...initial }: SlotQu
           })
       }
       const entry: Waiting = { key, start }
-      signal?.addEventListener('abort', onAbort, { once: true })
       waiting.add(entry)
       count(waitingByKey, key, 1)
+      advance()
+      if (!waiting.has(entry)) return
+      signal = caller?.signal
       if (signal?.aborted) onAbort()
-      else advance()
+      else signal?.addEventListener('abort', onAbort, { once: true })
     })
   }
 

@@ -7,26 +7,37 @@ const withoutBody = new Set([204, 205, 304])
 
 export function responseOf(c: Context<HttpEnv>, invocation: Invocation): Response {
   const { answer, deployment, queueMs, runMs } = invocation
-  const headers = new Headers(answer.headers)
-  headers.set('x-request-id', c.get('requestId'))
-  headers.set('x-corun-version', deployment.id)
-  headers.append('server-timing', `queue;dur=${queueMs.toFixed(2)}, run;dur=${runMs.toFixed(2)}`)
-  // The function's word on its length is not needed, and a wrong one would break the connection.
-  if (!(answer.body instanceof Uint8Array)) headers.delete('content-length')
-  const { status } = answer
-  if (c.req.method === 'HEAD' && answer.body instanceof Uint8Array && !headers.has('content-length')) {
-    if (answer.body.byteLength > 0) headers.set('content-length', String(answer.body.byteLength))
+  const own: [string, string][] = [
+    ['x-request-id', c.get('requestId')],
+    ['x-corun-version', deployment.id],
+    ['server-timing', `queue;dur=${queueMs.toFixed(2)}, run;dur=${runMs.toFixed(2)}`],
+  ]
+  const { status, body } = answer
+  const lengths = answer.headers.filter(([name]) => name === contentLength)
+  const isHead = c.req.method === 'HEAD'
+  // The function's word on its length counts where no body tells it; else a wrong one would break the connection.
+  if (isHead && body instanceof Uint8Array) {
+    if (lengths.length > 0) own.push(...lengths)
+    else if (body.byteLength > 0) own.push([contentLength, String(body.byteLength)])
   }
-  if (withoutBody.has(status) || c.req.method === 'HEAD') {
-    if (answer.body instanceof ReadableStream) void answer.body.cancel()
+  const headers = joined([...answer.headers.filter(([name]) => !replaced.has(name)), ...own])
+  if (withoutBody.has(status) || isHead) {
+    if (body instanceof ReadableStream) void body.cancel()
     return new Response(null, { status, headers })
   }
-  if (answer.body instanceof ReadableStream) {
-    return new Response(breakable(answer.body, c), { status, headers })
-  }
-  headers.delete('content-length')
+  if (body instanceof ReadableStream) return new Response(breakable(body, c), { status, headers })
   // The bytes came alone over a thread border: their buffer is no SharedArrayBuffer.
-  return new Response(answer.body as Uint8Array<ArrayBuffer>, { status, headers })
+  return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
+}
+
+const contentLength = 'content-length'
+/** What a function says of these is not passed on as it is. */
+const replaced = new Set([contentLength, 'x-request-id', 'x-corun-version'])
+
+/** A plain record where every name comes once, as nearly always: `Headers` would take longer than the rest of the answer. */
+function joined(pairs: [string, string][]): Record<string, string> | Headers {
+  const record: Record<string, string> = Object.fromEntries(pairs)
+  return Object.keys(record).length === pairs.length ? record : new Headers(pairs)
 }
 
 /** The adapter would write an error as text into the middle of an answer: the connection is cut before it learns of one. */

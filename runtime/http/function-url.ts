@@ -48,14 +48,14 @@ export function functionUrl(context: HttpContext): Hono<HttpEnv> {
     prefersAsync(c.req.header('prefer')) && functions.get(nameOf(c)) !== undefined
 
   async function readRequest(c: Context<HttpEnv>): Promise<InvocationRequest> {
-    const headers = Object.entries(c.req.header())
+    const headers = headersOf(c)
     return {
       requestId: c.get('requestId'),
       method: c.req.method,
       url: c.req.url,
       headers: describe(c)?.auth === 'key' ? withoutKey(headers) : headers,
       // Read whole before it waits for a slot: a slow upload holds none.
-      body: new Uint8Array(await c.req.arrayBuffer()),
+      body: new Uint8Array(await c.req.raw.arrayBuffer()),
     }
   }
 
@@ -73,10 +73,19 @@ export function functionUrl(context: HttpContext): Hono<HttpEnv> {
   const invoke = async (c: Context<HttpEnv>) =>
     isAsync(c)
       ? accept(c)
-      : responseOf(c, await dispatcher.invoke(nameOf(c), await readRequest(c), c.req.raw.signal))
+      : responseOf(c, await dispatcher.invoke(nameOf(c), await readRequest(c), c.req.raw))
 
   const cors = crossOrigin(c => describe(c)?.cors ?? corsOf(config.corsOrigins))
   const limited = limitBody(config.bodyLimit)
   for (const path of ['/:name', '/:name/*']) app.all(path, cors, method, admitted, limited, invoke)
   return app
+}
+
+/** Node has joined what came several times already; the web form of them would be made for this alone. */
+function headersOf(c: Context<HttpEnv>): [string, string][] {
+  const incoming = c.env?.incoming?.headers
+  if (incoming === undefined) return Object.entries(c.req.header())
+  return Object.entries(incoming).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]],
+  )
 }

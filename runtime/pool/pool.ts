@@ -292,25 +292,31 @@ export function createPool(options: PoolOptions): Pool {
     if (!reply.ok) throw deserializeError(reply.error)
   }
 
-  /** In all threads at once, since it takes no time, and one that stays busy keeps none of the others waiting. */
+  /** One thread after another, so that the others serve; one that stays busy keeps none of them waiting. */
   async function unloadEverywhere(deploymentId: string): Promise<void> {
     const name = wanted.get(deploymentId)?.function
     wanted.delete(deploymentId)
-    const task = () => ({
-      ...({ type: 'unload', deploymentId } as const),
-      ...(name === undefined ? {} : { function: name }),
-    })
-    const unloads = book.ids().map(async id => {
-      const threadId = await book.takeThread(id)
+    async function unload(threadId: number | undefined): Promise<void> {
       if (threadId === undefined) return
-      const reply = await post<'unload'>(task(), threadId)
+      const task = {
+        ...({ type: 'unload', deploymentId } as const),
+        ...(name === undefined ? {} : { function: name }),
+      }
+      const reply = await post<'unload'>(task, threadId)
       if (reply === 'not-begun' || reply.ok) return
       log.warn(
         { function: name, deployment: deploymentId, thread: threadId, err: reply.error },
         'a deployment was not unloaded',
       )
-    })
-    await Promise.all(unloads)
+    }
+    const later: Promise<void>[] = []
+    for (const id of book.ids()) {
+      const taking = book.takeThread(id)
+      const unloading = taking.then(unload)
+      if ((await within(taking, unloadPatienceMs)) === 'late') later.push(unloading)
+      else await unloading
+    }
+    await Promise.all(later)
   }
 
   async function shutDown(): Promise<void> {
@@ -364,6 +370,9 @@ function nameOf(task: PoolTask): string {
 
 /** What an unload may take beside its `dispose`: sessions are released, and the thread may have to wait for its turn. */
 const unloadSlackMs = 1000
+
+/** How long a thread that has a task is waited for before the next one unloads. */
+const unloadPatienceMs = 200
 
 /** Threads that a task is sent to while it has not begun. */
 const mostTries = 3

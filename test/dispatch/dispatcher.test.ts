@@ -164,7 +164,7 @@ test('a caller who goes away while waiting is dropped, and the next one moves up
   const { dispatcher, runs, request, nthRun } = setUp({ slots: 1 })
   const first = dispatcher.invoke('f', request('a'))
   const away = new AbortController()
-  const second = codeOf(dispatcher.invoke('f', request('b'), away.signal))
+  const second = codeOf(dispatcher.invoke('f', request('b'), away))
   const third = dispatcher.invoke('f', request('c'))
   away.abort()
   assert.is(await second, 'client-aborted')

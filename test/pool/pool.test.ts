@@ -275,6 +275,8 @@ test('a thread in an endless loop keeps nobody from unloading elsewhere', async 
   )
   const lost = own.invoke(stuck)
   const unloading = own.pool.unloadEverywhere(counted.id)
+  // A busy thread is given a moment; the next one has unloaded long before this.
+  await new Promise(resolve => setTimeout(resolve, 1000))
   const reply = await own.pool.run<'unload'>({ type: 'unload', deploymentId: counted.id })
   assert.equal(reply.ok && reply.result, { unloaded: false })
   await own.close()

@@ -8,7 +8,7 @@ const mebibyte = 2 ** 20
 const trial = (facts: Partial<FormFacts['trial']> = {}): NonNullable<FormFacts['trial']> => ({
   weightBytes: 10 * mebibyte,
   same: true,
-  plainMs: [10, 12, 11],
+  plainMs: [40, 12, 11],
   sharedMs: [11, 90, 11],
   ...facts,
 })
