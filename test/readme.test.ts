@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { configOptions } from '../runtime/core/config.ts'
@@ -39,6 +39,18 @@ test('every dependency earns its place in a line of it', () => {
 test('every npm script that it names exists', () => {
   const { scripts } = JSON.parse(read('../package.json'))
   for (const [, name = ''] of readme.matchAll(/npm run ([a-z:-]+)/g)) assert.ok(name in scripts, name)
+})
+
+test('every file of a function that a README names exists', () => {
+  const functions = new URL('../functions/', import.meta.url)
+  const readmes = readdirSync(functions)
+    .map(name => `../functions/${name}/README.md`)
+    .filter(path => existsSync(new URL(path, import.meta.url)))
+  for (const path of ['../README.md', ...readmes]) {
+    for (const [file] of read(path).matchAll(/(?<=[@ ])functions\/[\w./-]+\.\w+/g)) {
+      assert.ok(existsSync(new URL(`../${file}`, import.meta.url)), `${path}: ${file}`)
+    }
+  }
 })
 
 test.run()

@@ -221,7 +221,10 @@ export async function openModelStore({
       }),
     rollbackTarget: rollbackFile,
     version: (id, sha256) => fileOf(id, versionOf(stored(id), id, sha256).sha256),
-    list: () => Object.entries(state.data.models).map(([id, record]) => modelView(id, record)),
+    list: () =>
+      Object.entries(state.data.models)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([id, record]) => modelView(id, record)),
     get: id => modelView(id, stored(id)),
   }
 }
