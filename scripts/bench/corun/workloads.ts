@@ -89,7 +89,7 @@ export default defineFunction({
 
 /** It does not end by itself. Small batches, so that a few seconds hold some steps even under saturation. */
 const retrainSource = (model: string) => `import { defineRetraining, sgd } from 'corun'
-export default defineRetraining({ model: '${model}', optimizer: sgd({ learningRate: 1e-6 }), epochs: 10_000, batchSize: 8 })
+export default defineRetraining({ model: '${model}', optimizer: sgd({ learningRate: 1e-6 }), epochs: 10_000, patience: 0, batchSize: 8 })
 `
 
 /** Waves of colour with noise: they compress about as photographs do. */
