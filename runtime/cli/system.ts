@@ -2,6 +2,7 @@
  * The system without its port: everything from the data directory to the dispatcher, wired once. `serve` puts
  * HTTP in front of it; `retrain`, `functions` and `models` use it by themselves.
  */
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Canaries, createCanaries } from '../canary/canaries.ts'
 import { systemClock } from '../core/clock.ts'
@@ -192,6 +193,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     },
     onAnswer: answered => watching.answered(answered),
     onBatch: metrics.batch,
+    onRunning: running => yielding.running(running),
     onOutOfMemory(size) {
       registry.releaseWarm()
       scheduler.outOfMemory(size, dispatcher.stats().running)
@@ -248,6 +250,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     priority,
     // The CPU's scheduler preempts by itself, where there is a low priority; a GPU's does not.
     asks: provider !== 'cpu' || priority.how === 'none',
+    crowdedFrom: Math.ceil(availableParallelism() / poolOptions.intraOpThreads),
     pressure: () => {
       const { p95Ms, boundMs } = scheduler.view()
       const { queued, device } = dispatcher.stats()

@@ -14,6 +14,8 @@ export interface TrainerPriority {
   niceness: number
   /** Whether this process may raise the other to the normal class and put it back, see scheduling-class.ts. */
   switches: boolean
+  /** It may be stopped by a signal for a while: it goes on, and finds out, when this process ends meanwhile. */
+  holds: boolean
 }
 
 /**
@@ -22,10 +24,14 @@ export interface TrainerPriority {
  */
 export function withPriority(
   { command, args }: Command,
-  { how, niceness }: Pick<TrainerPriority, 'how' | 'niceness'>,
+  { how, niceness, holds = false }: Pick<TrainerPriority, 'how' | 'niceness'> & { holds?: boolean },
 ): Command {
   const idle = how === 'idle-class' ? { command: 'chrt', args: ['--idle', '0', command, ...args] } : undefined
-  const inner = idle ?? { command, args }
+  const ranked = idle ?? { command, args }
+  // The signal of the parent's death would else find a stopped process, which nobody lets go on.
+  const inner = holds
+    ? { command: 'setpriv', args: ['--pdeathsig', 'CONT', ranked.command, ...ranked.args] }
+    : ranked
   if (how === 'none' || niceness === 0) return inner
   return { command: 'nice', args: ['-n', String(niceness), inner.command, ...inner.args] }
 }
@@ -47,6 +53,8 @@ export interface PriorityFacts {
   /** What this system offers. */
   idleClass: boolean
   nice: boolean
+  /** See {@link TrainerPriority}. */
+  holds: boolean
   /** Asked only where it matters: whether a process of the idle class can be raised and put back. */
   switches(niceness: number): boolean
 }
@@ -61,29 +69,36 @@ const fixedFor = 1.3
  * RLIMIT_NICE, a niceness whose weight gives the share.
  */
 export function choosePriority(facts: PriorityFacts): TrainerPriority {
-  const { share, contenders, idleClass, nice, switches } = facts
+  const { share, contenders, idleClass, nice, holds, switches } = facts
   if (share <= 0) {
-    if (idleClass) return { how: 'idle-class', niceness: 0, switches: false }
-    return nice ? fixed(19) : { how: 'none', niceness: 0, switches: false }
+    if (idleClass) return { how: 'idle-class', niceness: 0, switches: false, holds }
+    return nice ? fixed(19, holds) : { how: 'none', niceness: 0, switches: false, holds: false }
   }
   const raised = nicenessForShare(share * raisedFor, contenders)
-  if (idleClass && switches(raised)) return { how: 'idle-class', niceness: raised, switches: true }
-  if (nice) return fixed(nicenessForShare(share * fixedFor, contenders))
-  return { how: idleClass ? 'idle-class' : 'none', niceness: 0, switches: false }
+  if (idleClass && switches(raised)) return { how: 'idle-class', niceness: raised, switches: true, holds }
+  // What cannot be raised gets its share by its weight alone, and must not be held.
+  if (nice) return fixed(nicenessForShare(share * fixedFor, contenders), false)
+  return { how: idleClass ? 'idle-class' : 'none', niceness: 0, switches: false, holds: false }
 }
 
-const fixed = (niceness: number): TrainerPriority => ({ how: 'nice', niceness, switches: false })
+const fixed = (niceness: number, holds: boolean): TrainerPriority => ({
+  ...{ how: 'nice', niceness, switches: false },
+  holds,
+})
 
 const works = ({ command, args }: Command) => spawnSync(command, args, { stdio: 'ignore' }).status === 0
 
 /** What works here, by trying: a few milliseconds. */
 export function findPriority(wanted: Pick<PriorityFacts, 'share' | 'contenders'>): TrainerPriority {
-  const offered = (how: LowPriority) =>
-    works(withPriority({ command: 'true', args: [] }, { how, niceness: 19 }))
+  const offered = (how: LowPriority, holds = false) =>
+    works(withPriority({ command: 'true', args: [] }, { how, niceness: 19, holds }))
+  // Each try is a process: what works together need not be tried alone.
+  const all = offered('idle-class', true)
   return choosePriority({
     ...wanted,
-    idleClass: offered('idle-class'),
-    nice: offered('nice'),
+    idleClass: all || offered('idle-class'),
+    nice: all || offered('nice'),
+    holds: all || offered('nice', true),
     switches: niceness =>
       works(
         withPriority(

@@ -61,6 +61,8 @@ export interface DispatcherOptions extends SlotLimits {
   onBatch?(size: number): void
   /** Memory did not suffice for a batch of `size` requests; 1: for a single one. */
   onOutOfMemory?(size: number): void
+  /** Told how many slots requests use, those of `host` excepted, when that has changed. */
+  onRunning?(running: number): void
 }
 
 export interface Answered {
@@ -152,13 +154,14 @@ function blame(end: InvocationEnd, error: unknown): void {
 const unknownRunMs = 50
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
-  const { slots, batch, host, clock, onBatch = () => {}, onOutOfMemory = () => {} } = options
+  const { slots, batch, host, clock } = options
+  const { onBatch = () => {}, onOutOfMemory = () => {}, onRunning = () => {} } = options
   const services = new Map<string, ServiceTime>()
   const onUsed: SlotQueueOptions['onUsed'] = ({ key, size, ms }) => {
     services.set(key, observeRun(services.get(key), { ms, size }))
     onBatch(size)
   }
-  const queue = createSlotQueue({ slots, batch, clock, onUsed })
+  const queue = createSlotQueue({ slots, batch, clock, onUsed, onRunning })
   const hostQueue = host && createSlotQueue({ slots: host.slots, batch: 1, clock, onUsed })
   const queueOf = (deployment: Deployment) =>
     hostQueue !== undefined && host?.takes(deployment) ? hostQueue : queue

@@ -48,6 +48,8 @@ export interface SlotQueueOptions extends SlotLimits {
   clock: Clock
   /** Told when a slot that was used with a key is free again. */
   onUsed?(used: { key: string; size: number; ms: number }): void
+  /** Told how many slots are in use when that has changed. */
+  onRunning?(running: number): void
 }
 
 export interface SlotQueue {
@@ -76,9 +78,11 @@ interface Waiting {
   start(use: SlotUse, onEnded: () => void): void
 }
 
-export function createSlotQueue({ clock, onUsed = () => {}, ...initial }: SlotQueueOptions): SlotQueue {
+export function createSlotQueue(options: SlotQueueOptions): SlotQueue {
+  const { clock, onUsed = () => {}, onRunning = () => {}, ...initial } = options
   let { slots, batch } = initial
   let running = 0
+  let toldRunning = 0
   // A set keeps the order of arrival and forgets an entry from the middle in constant time.
   const waiting = new Set<Waiting>()
   const waitingByKey = new Map<string, number>()
@@ -87,6 +91,10 @@ export function createSlotQueue({ clock, onUsed = () => {}, ...initial }: SlotQu
 
   function advance(): void {
     while (running < slots && waiting.size > 0) use(chooseBatch(waiting, { batch, free: slots - running }))
+    if (running !== toldRunning) {
+      toldRunning = running
+      onRunning(running)
+    }
     if (running === 0 && waiting.size === 0) {
       for (const listener of idleListeners.splice(0)) listener()
     }

@@ -10,6 +10,7 @@ import { type ThreadTimes, threadTimes } from '../device/thread-times.ts'
 import type { Logger } from '../observe/log.ts'
 import type { TrainerProcess } from '../training/launch.ts'
 import { grantStep } from './grant-step.ts'
+import { createHold } from './hold-trainer.ts'
 import type { Latency } from './near-bound.ts'
 import { type PaceState, paceBegin, paceTraining } from './pace-training.ts'
 import type { YieldReport } from './run-record.ts'
@@ -22,6 +23,8 @@ export interface YieldingOptions {
   priority: TrainerPriority
   /** The trainer asks before each step: where the system cannot preempt one. */
   asks: boolean
+  /** Requests that want every core when they run at once: a trainer that may be held waits meanwhile. Default: no number. */
+  crowdedFrom?: number
   /** How serving is doing. */
   pressure(): Latency & { queued: number }
   clock: Clock
@@ -34,6 +37,8 @@ export interface YieldingOptions {
 
 export interface Yielding {
   readonly asks: boolean
+  /** That many requests run at once now. */
+  running(requests: number): void
   /** Follows a run, whose trainer may be started more than once. */
   follow(run: { paused(): boolean }): FollowedRun
   totals(): YieldTotals
@@ -56,10 +61,17 @@ export interface YieldTotals {
 }
 
 export function createYielding(options: YieldingOptions): Yielding {
-  const { asks } = options
+  const { asks, crowdedFrom = Number.POSITIVE_INFINITY } = options
+  const crowd: Crowd = { is: false, listeners: new Set() }
   const totals: YieldTotals = { waitedMs: 0, bursts: 0 }
   return {
     asks,
+    running(requests) {
+      const is = requests >= crowdedFrom
+      if (is === crowd.is) return
+      crowd.is = is
+      for (const listener of crowd.listeners) listener(is)
+    },
     totals: () => ({ ...totals }),
     follow({ paused }) {
       const report: YieldReport = {
@@ -85,7 +97,7 @@ export function createYielding(options: YieldingOptions): Yielding {
         attach(trainer) {
           watch = asks
             ? answerQuestions(trainer, options, paused, tell)
-            : keepPace(trainer, options, paused, tell)
+            : keepPace(trainer, options, { paused, crowd, tell })
         },
         event: event => watch?.event(event),
         detach() {
@@ -96,6 +108,12 @@ export function createYielding(options: YieldingOptions): Yielding {
       }
     },
   }
+}
+
+/** Whether requests want every core, and who is told when that changes. */
+interface Crowd {
+  is: boolean
+  listeners: Set<(is: boolean) => void>
 }
 
 type Tell = (more: { elapsedMs?: number; waitedMs?: number; bursts?: number }) => void
@@ -167,13 +185,20 @@ function answerQuestions(
   }
 }
 
-/** On a CPU: the idle class yields by itself; looks whether the trainer gets its floor, and raises it when not. */
+/**
+ * On a CPU: the idle class yields by itself, and a trainer is held while requests want every core; looks whether it gets
+ * its floor, and lets and raises it when not.
+ */
 function keepPace(
   { pid }: Pick<TrainerProcess, 'pid'>,
   { share, threads, priority, pressure, clock, log, paceMs = 250 }: YieldingOptions,
-  paused: () => boolean,
-  tell: Tell,
+  { paused, crowd, tell }: { paused(): boolean; crowd: Crowd; tell: Tell },
 ): Watch {
+  const hold = priority.holds && pid !== undefined ? createHold({ pid }) : undefined
+  if (hold) {
+    crowd.listeners.add(hold.crowded)
+    hold.crowded(crowd.is)
+  }
   const classes: ClassSwitch | undefined = priority.switches ? openClassSwitch() : undefined
   let pace: PaceState = paceBegin
   let before: ThreadTimes | undefined
@@ -192,7 +217,9 @@ function keepPace(
     // Threads that have ended take their times with them.
     const ranMs = Math.max(0, times.ranMs - last.ranMs)
     const delayMs = Math.max(0, times.waitedMs - last.waitedMs)
-    tell({ elapsedMs, waitedMs: delayMs > 0 ? (elapsedMs * delayMs) / (delayMs + ranMs) : 0 })
+    const heldMs = Math.min(elapsedMs, hold?.heldMs() ?? 0)
+    const queuedMs = delayMs > 0 ? ((elapsedMs - heldMs) * delayMs) / (delayMs + ranMs) : 0
+    tell({ elapsedMs, waitedMs: heldMs + queuedMs })
     if (classes === undefined || refused) return
     const next = paceTraining(pace, { ...pressure(), elapsedMs, ranMs, threads, share })
     if (next.level !== pace.level) void move(classes, pid, next.level)
@@ -200,6 +227,7 @@ function keepPace(
   }
   const move = async (to: ClassSwitch, pid: number, level: PaceState['level']) => {
     if (level === 'burst') tell({ bursts: 1 })
+    hold?.excused(level === 'burst')
     const moved = await to.set(pid, level === 'burst' ? 'other' : 'idle')
     // A trainer that has ended cannot be moved either.
     if (moved || threadTimes(pid) === undefined) return
@@ -212,6 +240,8 @@ function keepPace(
     event: () => {},
     end() {
       clearInterval(timer)
+      if (hold) crowd.listeners.delete(hold.crowded)
+      hold?.end()
       classes?.close()
     },
   }

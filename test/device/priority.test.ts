@@ -44,22 +44,42 @@ for (const [share, contenders, niceness] of shares) {
     assert.is(nicenessForShare(share, contenders), niceness))
 }
 
-const linux: PriorityFacts = { share: 0.05, contenders: 1, idleClass: true, nice: true, switches: () => true }
+const linux: PriorityFacts = {
+  share: 0.05,
+  contenders: 1,
+  idleClass: true,
+  nice: true,
+  holds: true,
+  switches: () => true,
+}
 const choices: [what: string, facts: Partial<PriorityFacts>, TrainerPriority][] = [
-  ['the idle class and bursts', {}, { how: 'idle-class', niceness: 9, switches: true }],
-  ['no floor: the idle class alone', { share: 0 }, { how: 'idle-class', niceness: 0, switches: false }],
+  ['the idle class and bursts', {}, { how: 'idle-class', niceness: 9, switches: true, holds: true }],
+  [
+    'no floor: the idle class alone',
+    { share: 0 },
+    { how: 'idle-class', niceness: 0, switches: false, holds: true },
+  ],
   [
     'a raise is refused: a weight that gives the share',
     { switches: () => false },
-    { how: 'nice', niceness: 11, switches: false },
+    { how: 'nice', niceness: 11, switches: false, holds: false },
   ],
-  ['no idle class: the same', { idleClass: false }, { how: 'nice', niceness: 11, switches: false }],
+  [
+    'no idle class: the same',
+    { idleClass: false },
+    { how: 'nice', niceness: 11, switches: false, holds: false },
+  ],
   [
     'no idle class and no floor',
     { idleClass: false, share: 0 },
-    { how: 'nice', niceness: 19, switches: false },
+    { how: 'nice', niceness: 19, switches: false, holds: true },
   ],
-  ['neither', { idleClass: false, nice: false }, { how: 'none', niceness: 0, switches: false }],
+  [
+    "a signal of the parent's death is not to be had: no holding",
+    { holds: false },
+    { how: 'idle-class', niceness: 9, switches: true, holds: false },
+  ],
+  ['neither', { idleClass: false, nice: false }, { how: 'none', niceness: 0, switches: false, holds: false }],
 ]
 for (const [what, facts, expected] of choices) {
   test(`chosen: ${what}`, () => assert.equal(choosePriority({ ...linux, ...facts }), expected))

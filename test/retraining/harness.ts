@@ -160,7 +160,7 @@ export async function createHarness(script: string, options: HarnessOptions = {}
     yielding: createYielding({
       share: 0,
       threads: 1,
-      priority: { how: 'none', niceness: 0, switches: false },
+      priority: { how: 'none', niceness: 0, switches: false, holds: false },
       asks: options.queued !== undefined,
       pressure: () => ({ queued: options.queued?.() ?? 0, p95Ms: undefined, boundMs: undefined }),
       clock: systemClock,

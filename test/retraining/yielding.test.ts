@@ -12,7 +12,7 @@ import { createYielding, type YieldingOptions } from '../../runtime/retraining/y
 const test = suite('retraining/yielding')
 
 const calm = { queued: 0, p95Ms: undefined, boundMs: undefined }
-const none: TrainerPriority = { how: 'none', niceness: 0, switches: false }
+const none: TrainerPriority = { how: 'none', niceness: 0, switches: false, holds: false }
 const open = (options: Partial<YieldingOptions>) =>
   createYielding({
     ...{ share: 0.05, threads: 1, priority: none, asks: false, pressure: () => calm },
@@ -119,9 +119,9 @@ if (!priority.switches) console.log('skipped: this user may not raise a process 
 test('where the floor cannot be kept by bursts, the report says what is done instead', () => {
   const noteOf = (priority: TrainerPriority, share = 0.05) =>
     open({ priority, share }).follow({ paused: () => false }).report.note
-  assert.match(noteOf({ how: 'nice', niceness: 11, switches: false }) ?? '', 'RLIMIT_NICE of 9')
-  assert.match(noteOf({ how: 'idle-class', niceness: 0, switches: false }) ?? '', 'starve')
-  assert.is(noteOf({ how: 'idle-class', niceness: 0, switches: false }, 0), null)
+  assert.match(noteOf({ how: 'nice', niceness: 11, switches: false, holds: false }) ?? '', 'RLIMIT_NICE of 9')
+  assert.match(noteOf({ how: 'idle-class', niceness: 0, switches: false, holds: false }) ?? '', 'starve')
+  assert.is(noteOf({ how: 'idle-class', niceness: 0, switches: false, holds: false }, 0), null)
 })
 
 test.run()

@@ -118,16 +118,20 @@ export async function measureWorkload(
       // Who goes first takes turns, so that a machine that slows down favours neither.
       const ahead = round % 2 === 0 ? await without() : undefined
       const besides = await training()
-      const unbounded = await beside(withoutFloor, () => saturate(withoutFloor))
+      // Of one server: the other has answered more, and is warmer.
+      const unboundedAlone = async () => (await saturate(withoutFloor)).throughput
+      const before = round % 2 === 0 ? await unboundedAlone() : undefined
+      const unbounded = (await beside(withoutFloor, () => saturate(withoutFloor))).throughput
+      const alone = before ?? (await unboundedAlone())
       const serving = ahead ?? (await without())
       const steps = besides.half.perSecond / besides.alone.perSecond
       const { most } = serving
       found.p99.push(besides.half.result.latencyMs.p99 / serving.half.latencyMs.p99)
-      found.throughputWithoutFloor.push(unbounded.throughput / most.throughput)
+      found.throughputWithoutFloor.push(unbounded / alone)
       found.stepsAtHalf.push(steps)
       found.shares.push(besides.half.result.throughput / most.throughput + steps)
       say(
-        `  ${most.throughput.toFixed(0)}/s alone, ${unbounded.throughput.toFixed(0)}/s beside; at ${rate.toFixed(0)}/s p99 ${serving.half.latencyMs.p99.toFixed(1)} and ${besides.half.result.latencyMs.p99.toFixed(1)} ms; ${besides.alone.perSecond.toFixed(1)} and ${besides.half.perSecond.toFixed(1)} steps/s`,
+        `  ${alone.toFixed(0)}/s alone, ${unbounded.toFixed(0)}/s beside; at ${rate.toFixed(0)}/s p99 ${serving.half.latencyMs.p99.toFixed(1)} and ${besides.half.result.latencyMs.p99.toFixed(1)} ms; ${besides.alone.perSecond.toFixed(1)} and ${besides.half.perSecond.toFixed(1)} steps/s`,
       )
       rate = most.throughput / 2
     }
