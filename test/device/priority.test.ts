@@ -1,4 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import {
@@ -102,6 +104,45 @@ for (const share of [0, 0.05]) {
     assert.is(field(stdout, policyField) === idlePolicy, priority.how === 'idle-class')
     assert.is(field(stdout, nicenessField), priority.niceness)
   })
+}
+
+const held = findPriority({ share: 0, contenders: 1 })
+if (!held.holds) console.log('skipped: no setpriv, which tells a process of the death of its parent')
+
+;(held.holds ? test : test.skip)('a process that is stopped goes on when its parent is killed', async () => {
+  const { command, args } = withPriority(
+    {
+      command: process.execPath,
+      args: ['-e', "process.on('disconnect', () => process.exit()); process.send('up')"],
+    },
+    held,
+  )
+  const parent = spawn(
+    process.execPath,
+    [
+      '-e',
+      `const child = require('node:child_process').spawn(${JSON.stringify(command)}, ${JSON.stringify(args)}, { stdio: ['ignore', 'ignore', 'ignore', 'ipc'] })
+       child.once('message', () => { child.kill('SIGSTOP'); process.stdout.write(String(child.pid)) })`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  const [told] = await once(parent.stdout, 'data')
+  parent.kill('SIGKILL')
+  const pid = Number(told)
+  assert.ok(pid > 0, String(told))
+  for (let tries = 0; isAlive(pid); tries += 1) {
+    assert.ok(tries < 500, 'it goes on, finds its parent gone, and ends')
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+})
+
+/** A process that has ended and that nobody has waited for is none. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^\d+ \(.*\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 test.run()
