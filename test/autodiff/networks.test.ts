@@ -24,8 +24,8 @@ const compared: Record<string, { sgd?: number; adam?: number }> = {
   resnet18: { sgd: 10, adam: 10 },
   mobilenet_v3_small: { sgd: 10, adam: 10 },
   shufflenet_v2_x1_0: { sgd: 10, adam: 10 },
-  densenet121: { sgd: 10 },
-  efficientnet_v2_s: { sgd: 10 },
+  densenet121: { sgd: 3 },
+  efficientnet_v2_s: { sgd: 3 },
   convnext_base: { sgd: 2 },
   'vit_b_16-opset13': { sgd: 2 },
 }
