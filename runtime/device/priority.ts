@@ -24,7 +24,7 @@ export interface TrainerPriority {
  */
 export function withPriority(
   { command, args }: Command,
-  { how, niceness, holds = false }: Pick<TrainerPriority, 'how' | 'niceness'> & { holds?: boolean },
+  { how, niceness, holds = false }: Pick<TrainerPriority, 'how' | 'niceness'> & Partial<TrainerPriority>,
 ): Command {
   const idle = how === 'idle-class' ? { command: 'chrt', args: ['--idle', '0', command, ...args] } : undefined
   const ranked = idle ?? { command, args }
@@ -82,7 +82,9 @@ export function choosePriority(facts: PriorityFacts): TrainerPriority {
 }
 
 const fixed = (niceness: number, holds: boolean): TrainerPriority => ({
-  ...{ how: 'nice', niceness, switches: false },
+  how: 'nice',
+  niceness,
+  switches: false,
   holds,
 })
 

@@ -3,7 +3,7 @@ import { CorunError, deserializeError } from '../core/errors.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import type { TrainerEvent } from '../core/trainer-messages.ts'
 import type { LaunchTrainer, TrainerExit } from '../training/launch.ts'
-import type { FollowedRun } from './yielding.ts'
+import type { FollowedRun, ToldCommand } from './yielding.ts'
 
 export type TrainingDone = Extract<TrainerEvent, { type: 'done' }>
 export type TrainingOutcome =
@@ -44,12 +44,16 @@ export function startTraining(
     onEvent(event)
   })
   followed?.attach(trainer)
+  const tell = (type: ToldCommand) => {
+    trainer.send({ type })
+    followed?.told(type)
+  }
   return {
-    pause: () => trainer.send({ type: 'pause' }),
-    resume: () => trainer.send({ type: 'resume' }),
+    pause: () => tell('pause'),
+    resume: () => tell('resume'),
     stop(graceMs) {
       stopping = true
-      trainer.send({ type: 'stop' })
+      tell('stop')
       killTimer ??= setTimeout(() => trainer.kill(), graceMs)
     },
     outcome: trainer.ended.then(exit => {

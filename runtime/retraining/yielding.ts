@@ -3,14 +3,14 @@
  * pace-training.ts. Asks how long its threads ran, moves them between scheduling classes, answers its questions.
  */
 import type { Clock } from '../core/clock.ts'
-import type { TrainerEvent } from '../core/trainer-messages.ts'
+import type { TrainerCommand, TrainerEvent } from '../core/trainer-messages.ts'
 import type { TrainerPriority } from '../device/priority.ts'
 import { type ClassSwitch, openClassSwitch } from '../device/scheduling-class.ts'
 import { type ThreadTimes, threadTimes } from '../device/thread-times.ts'
 import type { Logger } from '../observe/log.ts'
 import type { TrainerProcess } from '../training/launch.ts'
 import { grantStep } from './grant-step.ts'
-import { createHold } from './hold-trainer.ts'
+import { createHold, type Hold } from './hold-trainer.ts'
 import type { Latency } from './near-bound.ts'
 import { type PaceState, paceBegin, paceTraining } from './pace-training.ts'
 import type { YieldReport } from './run-record.ts'
@@ -44,10 +44,15 @@ export interface Yielding {
   totals(): YieldTotals
 }
 
+/** What a trainer is told by those who look after its run. */
+export type ToldCommand = Exclude<TrainerCommand['type'], 'go'>
+
 export interface FollowedRun {
   /** A trainer was started. */
   attach(trainer: Pick<TrainerProcess, 'pid' | 'send'>): void
   event(event: TrainerEvent): void
+  /** It was sent a command, which it shall hear. */
+  told(command: ToldCommand): void
   /** It has ended. */
   detach(): void
   /** Kept up to date. */
@@ -100,6 +105,7 @@ export function createYielding(options: YieldingOptions): Yielding {
             : keepPace(trainer, options, { paused, crowd, tell })
         },
         event: event => watch?.event(event),
+        told: command => watch?.told(command),
         detach() {
           watch?.end()
           watch = undefined
@@ -120,6 +126,7 @@ type Tell = (more: { elapsedMs?: number; waitedMs?: number; bursts?: number }) =
 
 interface Watch {
   event(event: TrainerEvent): void
+  told(command: ToldCommand): void
   end(): void
 }
 
@@ -181,6 +188,7 @@ function answerQuestions(
       timer = setInterval(look, askMs)
       look()
     },
+    told: () => {},
     end: () => clearInterval(timer),
   }
 }
@@ -194,17 +202,17 @@ function keepPace(
   { share, threads, priority, pressure, clock, log, paceMs = 250 }: YieldingOptions,
   { paused, crowd, tell }: { paused(): boolean; crowd: Crowd; tell: Tell },
 ): Watch {
-  const hold = priority.holds && pid !== undefined ? createHold({ pid }) : undefined
-  if (hold) {
-    crowd.listeners.add(hold.crowded)
-    hold.crowded(crowd.is)
-  }
+  let hold: Hold | undefined
   const classes: ClassSwitch | undefined = priority.switches ? openClassSwitch() : undefined
   let pace: PaceState = paceBegin
   let before: ThreadTimes | undefined
   let lookedAt = clock.monotonic()
   let refused = false
+  /** It has a command to hear, and to act on. */
+  let commanded = false
 
+  /** Whether requests are no reason to wait: what cannot be raised any more would get nothing. */
+  const excuse = () => hold?.excused(pace.level === 'burst' || refused || commanded)
   const look = () => {
     if (pid === undefined) return
     const now = clock.monotonic()
@@ -222,22 +230,35 @@ function keepPace(
     tell({ elapsedMs, waitedMs: heldMs + queuedMs })
     if (classes === undefined || refused) return
     const next = paceTraining(pace, { ...pressure(), elapsedMs, ranMs, threads, share })
-    if (next.level !== pace.level) void move(classes, pid, next.level)
+    const moves = next.level !== pace.level
     pace = next
+    if (moves) void move(classes, pid, next.level)
   }
   const move = async (to: ClassSwitch, pid: number, level: PaceState['level']) => {
     if (level === 'burst') tell({ bursts: 1 })
-    hold?.excused(level === 'burst')
+    excuse()
     const moved = await to.set(pid, level === 'burst' ? 'other' : 'idle')
     // A trainer that has ended cannot be moved either.
     if (moved || threadTimes(pid) === undefined) return
     refused = true
+    excuse()
     log.warn({ pid, level }, 'the scheduling class of the trainer cannot be changed: it gets no more bursts')
   }
   const timer = setInterval(look, paceMs)
   look()
   return {
-    event: () => {},
+    event() {
+      // From its first word on: before, it is not yet the process that goes on when this one ends.
+      if (!priority.holds || pid === undefined || hold !== undefined) return
+      hold = createHold({ pid })
+      crowd.listeners.add(hold.crowded)
+      excuse()
+      hold.crowded(crowd.is)
+    },
+    told(command) {
+      commanded = command !== 'resume'
+      excuse()
+    },
     end() {
       clearInterval(timer)
       if (hold) crowd.listeners.delete(hold.crowded)

@@ -51,8 +51,6 @@ export function createTrainerLauncher(
       pid: child.pid,
       send: command => {
         if (child.connected) child.send(command, () => {})
-        // One that is held could not hear it.
-        child.kill('SIGCONT')
       },
       kill: () => child.kill('SIGKILL'),
       ended: exitOf(child).then(({ code, signal, error }) => ({

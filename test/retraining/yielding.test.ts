@@ -116,6 +116,42 @@ if (!priority.switches) console.log('skipped: this user may not raise a process 
   },
 )
 
+const quiet = findPriority({ share: 0, contenders: 1 })
+if (!quiet.holds) console.log('skipped: no setpriv, without which a trainer is not held')
+
+;(quiet.holds ? test : test.skip)(
+  'a trainer is held from its first word on while requests want every core, and hears what it is told',
+  async () => {
+    const trainer = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' })
+    await once(trainer, 'spawn')
+    const stopped = () => / T /.test(readFileSync(`/proc/${trainer.pid}/stat`, 'utf8'))
+    const yielding = open({ priority: quiet, share: 0, crowdedFrom: 2 })
+    const run = yielding.follow({ paused: () => false })
+    try {
+      yielding.running(2)
+      run.attach({ pid: trainer.pid, send: () => {} })
+      assert.not.ok(stopped(), 'it has not said anything')
+      run.event({ type: 'evaluating' })
+      await until(stopped)
+      for (const command of ['pause', 'stop'] as const) {
+        run.told(command)
+        await until(() => !stopped())
+        run.told('resume')
+        await until(stopped)
+      }
+      yielding.running(1)
+      await until(() => !stopped())
+      yielding.running(2)
+      await until(stopped)
+      assert.ok(run.report.waitedMs > 0)
+    } finally {
+      run.detach()
+      await until(() => !stopped())
+      trainer.kill('SIGKILL')
+    }
+  },
+)
+
 test('where the floor cannot be kept by bursts, the report says what is done instead', () => {
   const noteOf = (priority: TrainerPriority, share = 0.05) =>
     open({ priority, share }).follow({ paused: () => false }).report.note
