@@ -20,14 +20,15 @@ export interface AdmissionFacts {
 
 export type Admission = 'run' | 'queue' | 'shutting-down' | 'function-busy' | 'saturated' | 'too-late'
 
-/**
- * First come, first served: a free slot is only taken at once when nobody waits. A slot that is free is given whatever
- * is predicted: runs are what predictions are corrected by.
- */
+/** First come, first served: a free slot is there for a new request only when nobody waits. */
+export const hasRoom = ({ queued, running, slots }: Pick<AdmissionFacts, 'queued' | 'running' | 'slots'>) =>
+  queued === 0 && running < slots
+
+/** A slot that is free is given whatever is predicted: runs are what predictions are corrected by. */
 export function admit(facts: AdmissionFacts): Admission {
   if (facts.draining) return 'shutting-down'
   if (facts.maxInFlight !== undefined && facts.functionInFlight >= facts.maxInFlight) return 'function-busy'
-  if (facts.queued === 0 && facts.running < facts.slots) return 'run'
+  if (hasRoom(facts)) return 'run'
   if (facts.queued >= facts.queueLimit) return 'saturated'
   return facts.predictedMs !== undefined && facts.predictedMs > facts.timeoutMs ? 'too-late' : 'queue'
 }

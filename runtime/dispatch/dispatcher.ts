@@ -15,6 +15,7 @@ import type {
   PoolTask,
 } from '../core/messages.ts'
 import type { Pool } from '../pool/pool.ts'
+import { hasRoom } from './admission.ts'
 import { receiveStream } from './answer-stream.ts'
 import { refusal } from './refusal.ts'
 import { createSendTogether } from './send-together.ts'
@@ -191,15 +192,14 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     const { queueLimit } = options
     const own = services.get(name)
     // One that needs not wait is admitted whatever is predicted.
-    const waits = queued > 0 || running >= slots
-    const predictedMs = waits
-      ? predictFinishMs({
+    const predictedMs = hasRoom(queue)
+      ? undefined
+      : predictFinishMs({
           waiting: ahead(queue.waitingByKey),
           running: ahead(queue.runningByKey),
           slots,
           own,
         })
-      : undefined
     const facts = {
       slots,
       running,

@@ -3,6 +3,7 @@ import type { Arm, Deployment } from '../core/deployment.ts'
 import { serializeError } from '../core/errors.ts'
 import type { InvocationRequest, PoolReply } from '../core/messages.ts'
 import type { Pool } from '../pool/pool.ts'
+import { hasRoom } from './admission.ts'
 import type { SlotQueue } from './slot-queue.ts'
 
 export interface SpareRun {
@@ -28,7 +29,7 @@ export interface SpareRunsOptions extends Pick<Pool, 'run'> {
 export function createSpareRuns({ queue, acquire, run, closed }: SpareRunsOptions): RunSpare {
   let busy = false
   return async (name, request, arm = 'current') => {
-    if (busy || closed() || queue.queued > 0 || queue.running >= queue.slots) return undefined
+    if (busy || closed() || !hasRoom(queue)) return undefined
     const { deployment, release } = acquire(name, undefined, arm)
     const { timeoutMs } = deployment.description
     busy = true

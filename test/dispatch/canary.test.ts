@@ -6,23 +6,10 @@ import type { Arm, Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError, serializeError } from '../../runtime/core/errors.ts'
 import type { InvocationRequest, PoolReply, PoolTask } from '../../runtime/core/messages.ts'
 import { createDispatcher, type InvocationEnd } from '../../runtime/dispatch/dispatcher.ts'
+import { fetchDeployment } from './fetch-deployment.ts'
 
 const test = suite('dispatch/canary')
 
-const deployment = (id: string): Deployment => ({
-  id,
-  function: 'f',
-  bundle: '/nowhere.mjs',
-  bundleHash: 'b'.repeat(64),
-  models: {},
-  description: {
-    form: 'fetch',
-    timeoutMs: 10_000,
-    input: { kind: 'request' },
-    outputSchema: undefined,
-    models: {},
-  },
-})
 type Task = Extract<PoolTask, { type: 'invoke' | 'invoke-batch' }>
 
 /** Requests whose id begins with `c` are for the candidate, and those with `s` are copied to it. */
@@ -30,8 +17,8 @@ function setUp({ slots = 1, batch = 1 } = {}) {
   const tasks: { task: Task; end(reply?: PoolReply<'invoke'>): void }[] = []
   const ends: InvocationEnd[] = []
   const shadowed: { requestId: string; original: Answered; copy: Answered | undefined }[] = []
-  let tried: Deployment | undefined = deployment('candidate')
-  const deployments = { current: deployment('current') }
+  let tried: Deployment | undefined = fetchDeployment('candidate')
+  const deployments = { current: fetchDeployment('current') }
   const dispatcher = createDispatcher({
     ...{ slots, batch, queueLimit: 10, clock: systemClock },
     deployed: () => deployments.current,

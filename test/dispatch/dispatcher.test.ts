@@ -5,26 +5,9 @@ import type { Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
 import type { PoolReply, PoolTask } from '../../runtime/core/messages.ts'
 import { createDispatcher, type InvocationEnd } from '../../runtime/dispatch/dispatcher.ts'
+import { fetchDeployment } from './fetch-deployment.ts'
 
 const test = suite('dispatch/dispatcher')
-
-function deployment(options: { timeoutMs?: number; maxInFlight?: number } = {}): Deployment {
-  return {
-    id: 'version-1',
-    function: 'f',
-    bundle: '/nowhere.mjs',
-    bundleHash: 'b'.repeat(64),
-    models: {},
-    description: {
-      form: 'fetch',
-      timeoutMs: options.timeoutMs ?? 10_000,
-      ...(options.maxInFlight === undefined ? {} : { maxInFlight: options.maxInFlight }),
-      input: { kind: 'request' },
-      outputSchema: undefined,
-      models: {},
-    },
-  }
-}
 
 /** A dispatcher over a pool whose runs end when the test says so. */
 function setUp(
@@ -40,9 +23,10 @@ function setUp(
 ) {
   const runs: { requestId: string; end(reply?: PoolReply<'invoke'>): void }[] = []
   const ends: InvocationEnd[] = []
+  const inUse: number[] = []
   let leases = 0
   const waitingForRun: (() => void)[] = []
-  const served = deployment(options)
+  const served = fetchDeployment('version-1', options)
   const hosted = { ...served, id: 'version-h', function: 'host' }
   const named = (name: string) => (name === 'host' ? hosted : served)
   const { hostSlots } = options
@@ -75,6 +59,7 @@ function setUp(
         for (const resume of waitingForRun.splice(0)) resume()
       }),
     onEnd: end => ends.push(end),
+    onRunning: running => inUse.push(running),
   })
   const request = (requestId: string) => ({
     requestId,
@@ -89,7 +74,7 @@ function setUp(
     if (run === undefined) throw new Error('no such run')
     return run
   }
-  return { dispatcher, runs, ends, request, nthRun, leases: () => leases }
+  return { dispatcher, runs, ends, inUse, request, nthRun, leases: () => leases }
 }
 
 const codeOf = (promise: Promise<unknown>) =>
@@ -177,6 +162,16 @@ test('a caller who goes away while waiting is dropped, and the next one moves up
   )
 })
 
+test('how many slots are in use is told when that changes, and not when one request follows another', async () => {
+  const { dispatcher, inUse, request, nthRun } = setUp({ slots: 1 })
+  const answers = ['a', 'b'].map(id => dispatcher.invoke('f', request(id)))
+  ;(await nthRun(0)).end()
+  ;(await nthRun(1)).end()
+  await Promise.all(answers)
+  await dispatcher.drain()
+  assert.equal(inUse, [1, 0])
+})
+
 test('more slots start waiting requests at once; fewer leave what runs alone', async () => {
   const { dispatcher, request, nthRun } = setUp({ slots: 1 })
   const answers = ['a', 'b', 'c'].map(id => dispatcher.invoke('f', request(id)))
@@ -241,7 +236,7 @@ test('every request is reported once with its outcome and its times', async () =
 /** A dispatcher over a pool that takes batches: each task is ended by hand, with the answers of all its requests. */
 function batching(options: { slots?: number; batch: number; queueLimit?: number; timeoutMs?: number }) {
   const tasks: { ids: string[]; end(): void }[] = []
-  const served = deployment(options)
+  const served = fetchDeployment('version-1', options)
   const memory: number[] = []
   const sizes: number[] = []
   const dispatcher = createDispatcher({
