@@ -8,7 +8,7 @@ import { CorunError } from './errors.ts'
 import { asFunction, type CheckedFunction } from './function-form.ts'
 import { issuesText } from './issues-text.ts'
 import { isLabelName } from './labels.ts'
-import type { RetrainingDefinition } from './retraining-definition.ts'
+import { adam, type RetrainingDefinition } from './retraining-definition.ts'
 import { captureSchema, driftSchema } from './watching-schema.ts'
 
 const channelValues = z.array(z.number()).min(1).max(3)
@@ -173,14 +173,7 @@ export const retrainingDefinitionSchema = z.strictObject({
         .refine(labels => new Set(labels).size === labels.length, 'a label is there twice'),
     ])
     .optional(),
-  optimizer: optimizerSchema.default({
-    kind: 'adam',
-    learningRate: 1e-3,
-    beta1: 0.9,
-    beta2: 0.999,
-    epsilon: 1e-8,
-    weightDecay: 0,
-  }),
+  optimizer: optimizerSchema.default(adam()),
   clipNorm: z.number().positive().optional(),
   averaging: z.number().min(0).lt(1).optional(),
   batchNormalization: z.enum(['frozen', 'batch']).default('frozen'),
