@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -269,16 +270,19 @@ test('a load that finds every thread busy for longer than it waits fails, and do
 test('a thread in an endless loop keeps nobody from unloading elsewhere', async () => {
   const own = await workbench({ closeGraceMs: 0 })
   const stuck = await own.deploy('stuck', loop)
-  const counted = await own.deploy(
-    'counted',
-    `globalThis.corunTestLoads = (globalThis.corunTestLoads ?? 0) + 1; export default () => new Response()`,
+  const mark = join(await mkdtemp(join(tmpdir(), 'corun-test-')), 'disposed')
+  const noted = await own.deploy(
+    'noted',
+    `import { writeFileSync } from 'node:fs'
+     import { defineFunction } from 'corun'
+     export default defineFunction({ dispose: () => writeFileSync(${JSON.stringify(mark)}, ''), handler: () => 1 })`,
   )
   const lost = own.invoke(stuck)
-  const unloading = own.pool.unloadEverywhere(counted.id)
-  // A busy thread is given a moment; the next one has unloaded long before this.
-  await new Promise(resolve => setTimeout(resolve, 1000))
-  const reply = await own.pool.run<'unload'>({ type: 'unload', deploymentId: counted.id })
+  const unloading = own.pool.unloadEverywhere(noted.id)
+  while (!existsSync(mark)) await new Promise(resolve => setTimeout(resolve, 10))
+  const reply = await own.pool.run<'unload'>({ type: 'unload', deploymentId: noted.id })
   assert.equal(reply.ok && reply.result, { unloaded: false })
+  await rm(dirname(mark), { recursive: true })
   await own.close()
   await Promise.all([lost, unloading])
 })
