@@ -4,11 +4,11 @@
  */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { extname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Deployment } from '../core/deployment.ts'
 import type { InvocationRequest, PoolReply } from '../core/messages.ts'
 import type { CheckedDrift } from '../core/watching-schema.ts'
+import { sniffFormat } from '../images/sniff-format.ts'
 import type { Logger } from '../observe/log.ts'
 import { createSerial } from '../state/serial.ts'
 import type { DriftMonitor } from './monitor.ts'
@@ -48,13 +48,6 @@ export interface FromPictures {
 /** From try to try while there is no room. */
 const roomEveryMs = 20
 
-const mediaTypes: Partial<Record<string, string>> = {
-  '.jpg': 'image/jpeg',
-  '.jpeg': 'image/jpeg',
-  '.png': 'image/png',
-  '.webp': 'image/webp',
-}
-
 export function createFromPictures(options: FromPicturesOptions): FromPictures {
   const { monitor, subject, run, log, least = 100 } = options
   const inTurn = createSerial()
@@ -63,7 +56,9 @@ export function createFromPictures(options: FromPicturesOptions): FromPictures {
   /** What the version says to the picture; undefined when it says nothing, or does not serve any more. */
   async function ask(name: string, wanted: PictureSubject, file: string): Promise<Observation | undefined> {
     const body = await readFile(file)
-    const headers: [string, string][] = [['content-type', mediaTypes[extname(file).toLowerCase()] ?? '']]
+    const format = sniffFormat(body)
+    if (format === undefined) return undefined
+    const headers: [string, string][] = [['content-type', `image/${format}`]]
     const requestId = `reference-${hashOf(file)}`
     const url = `http://localhost/fn/${name}`
     for (;;) {

@@ -11,6 +11,7 @@ import { silentLogger } from '../../runtime/observe/log.ts'
 import { createDeployment, createDeploymentModel } from './fixtures.ts'
 
 const test = suite('drift/from-pictures')
+const jpegStart = Buffer.from([0xff, 0xd8, 0xff])
 const drift = { reference: 1000, from: 'pictures', falseAlarms: 1e-3 } as const
 const model = createDeploymentModel()
 
@@ -21,7 +22,8 @@ test.before.each(async () => {
   folder = await mkdtemp(join(tmpdir(), 'corun-test-'))
   await mkdir(join(folder, 'pictures'))
   files = Array.from({ length: 300 }, (_, n) => join(folder, 'pictures', `${n}.jpg`))
-  for (const [n, file] of files.entries()) await writeFile(file, `picture ${n}`)
+  for (const [n, file] of files.entries())
+    await writeFile(file, Buffer.concat([jpegStart, Buffer.from(`picture ${n}`)]))
   monitor = await createDriftMonitor({ dataDir: folder, log: silentLogger })
 })
 test.after.each(async () => {
@@ -46,7 +48,9 @@ function setUp({
       if (!room()) return undefined
       asked.push(request)
       onAsk(asked.length)
-      const nth = Number(new TextDecoder().decode(request.body).slice('picture '.length))
+      const nth = Number(
+        new TextDecoder().decode(request.body.subarray(jpegStart.length)).slice('picture '.length),
+      )
       return {
         deployment,
         reply: {
