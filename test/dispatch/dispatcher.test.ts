@@ -1,7 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { systemClock } from '../../runtime/core/clock.ts'
-import type { Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
 import type { PoolReply, PoolTask } from '../../runtime/core/messages.ts'
 import { createDispatcher, type InvocationEnd } from '../../runtime/dispatch/dispatcher.ts'
