@@ -22,6 +22,7 @@ const order = [
   'registry',
   'pool',
   'worker',
+  'yielding',
   'training',
   'models',
   'drift',

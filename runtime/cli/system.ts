@@ -34,11 +34,11 @@ import { createRegistry, type Registry, type RegistryChange } from '../registry/
 import { type Watch, watchFunctions } from '../registry/watch.ts'
 import { createModelControl, type ModelControl } from '../retraining/model-control.ts'
 import { createRetraining, type Retraining } from '../retraining/retraining.ts'
-import { createYielding } from '../retraining/yielding.ts'
 import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
 import { type FunctionSchedules, openFunctionSchedules } from '../schedule/function-schedules.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
+import { createYielding } from '../yielding/yielding.ts'
 import { hostSlots, operatingState, poolLimits, warmBatches } from './scheduling.ts'
 import {
   lowPriorityLauncher,

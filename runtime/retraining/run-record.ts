@@ -2,27 +2,12 @@
 import { z } from 'zod'
 import { canaryViewSchema } from '../canary/record.ts'
 import { comparisonSchema, epochSchema, evaluationSchema, latencySchema } from '../core/trainer-messages.ts'
+import { yieldReportSchema } from '../yielding/report.ts'
 
 const metricsSchema = z.object({ heldOut: evaluationSchema, reference: evaluationSchema })
 
 /** The trainer was started again, with fewer pictures at once, after memory had run out. */
 export const relaunchSchema = z.object({ microBatch: z.int().min(1), why: z.string(), at: z.string() })
-
-export const yieldReportSchema = z.object({
-  /**
-   * How the trainer yields to requests: by the idle scheduling class, by asking before each step, by niceness, or not.
-   */
-  how: z.enum(['idle-class-with-bursts', 'idle-class', 'nice', 'asks', 'none']),
-  /** Time that the run lost to requests, so far. */
-  waitedMs: z.number(),
-  /** Of the time that it was not paused, from 0 to 1. */
-  share: z.number(),
-  /** Times at which it got its floor although requests wanted the device. */
-  bursts: z.int(),
-  /** What keeps it from its floor here; null: nothing. */
-  note: z.string().nullable(),
-})
-export type YieldReport = z.output<typeof yieldReportSchema>
 
 const findingSchema = z.object({
   check: z.enum(['gain', 'forgetting', 'latency']),

@@ -10,12 +10,12 @@ import type { ModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
 import { makeFolder, writeDurably } from '../state/durable-file.ts'
 import type { LaunchTrainer } from '../training/launch.ts'
+import type { Yielding } from '../yielding/yielding.ts'
 import { judgeAndSwitch } from './promote.ts'
 import type { RetrainingRegistry } from './registry.ts'
 import type { EndState, RunRecord } from './run-record.ts'
 import { smallerParts } from './smaller-parts.ts'
 import { startTraining, type TrainingOutcome, type TrainingProcess } from './training-process.ts'
-import type { Yielding } from './yielding.ts'
 
 export interface RunContext {
   models: ModelStore

@@ -3,7 +3,7 @@ import { CorunError, deserializeError } from '../core/errors.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import type { TrainerEvent } from '../core/trainer-messages.ts'
 import type { LaunchTrainer, TrainerExit } from '../training/launch.ts'
-import type { FollowedRun, ToldCommand } from './yielding.ts'
+import type { FollowedRun, ToldCommand } from '../yielding/yielding.ts'
 
 export type TrainingDone = Extract<TrainerEvent, { type: 'done' }>
 export type TrainingOutcome =

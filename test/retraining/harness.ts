@@ -14,9 +14,9 @@ import { silentLogger } from '../../runtime/observe/log.ts'
 import { createModelControl } from '../../runtime/retraining/model-control.ts'
 import type { RetrainingRegistry } from '../../runtime/retraining/registry.ts'
 import { createRetraining, type RetrainingOptions } from '../../runtime/retraining/retraining.ts'
-import { createYielding } from '../../runtime/retraining/yielding.ts'
 import { createSampleStore } from '../../runtime/samples/sample-store.ts'
 import { createTrainerLauncher } from '../../runtime/training/launch.ts'
+import { createYielding } from '../../runtime/yielding/yielding.ts'
 
 const fakeTrainer = fileURLToPath(new URL('fake-trainer.mjs', import.meta.url))
 export const modelId = 'scene.classes'

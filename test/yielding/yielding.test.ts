@@ -7,9 +7,9 @@ import { systemClock } from '../../runtime/core/clock.ts'
 import type { TrainerCommand } from '../../runtime/core/trainer-messages.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../../runtime/device/priority.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
-import { createYielding, type YieldingOptions } from '../../runtime/retraining/yielding.ts'
+import { createYielding, type YieldingOptions } from '../../runtime/yielding/yielding.ts'
 
-const test = suite('retraining/yielding')
+const test = suite('yielding/yielding')
 
 const calm = { queued: 0, p95Ms: undefined, boundMs: undefined }
 const none: TrainerPriority = { how: 'none', niceness: 0, switches: false, holds: false }

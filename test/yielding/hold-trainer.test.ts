@@ -1,9 +1,9 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createHold, nextRoomMs } from '../../runtime/retraining/hold-trainer.ts'
+import { createHold, nextRoomMs } from '../../runtime/yielding/hold-trainer.ts'
 
-const test = suite('retraining/hold-trainer')
+const test = suite('yielding/hold-trainer')
 
 const rooms: [what: string, roomMs: number, ranMs: number, next: number][] = [
   ['a box that is full again at once is given more time', 2, 1, 4],

@@ -1,8 +1,8 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Grant, type GrantFacts, grantStep } from '../../runtime/retraining/grant-step.ts'
+import { type Grant, type GrantFacts, grantStep } from '../../runtime/yielding/grant-step.ts'
 
-const test = suite('retraining/grant-step')
+const test = suite('yielding/grant-step')
 
 const calm: GrantFacts = { queued: 0, waitedMs: 0, stepMs: 100, share: 0.05, p95Ms: 10, boundMs: 20 }
 

@@ -13,7 +13,7 @@ import { grantStep } from './grant-step.ts'
 import { createHold, type Hold } from './hold-trainer.ts'
 import type { Latency } from './near-bound.ts'
 import { type PaceState, paceBegin, paceTraining } from './pace-training.ts'
-import type { YieldReport } from './run-record.ts'
+import type { YieldReport } from './report.ts'
 
 export interface YieldingOptions {
   /** The floor, of what training would get alone, from 0 to 1; 0: none. */

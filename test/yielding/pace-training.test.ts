@@ -5,9 +5,9 @@ import {
   type PaceState,
   paceBegin,
   paceTraining,
-} from '../../runtime/retraining/pace-training.ts'
+} from '../../runtime/yielding/pace-training.ts'
 
-const test = suite('retraining/pace-training')
+const test = suite('yielding/pace-training')
 
 /** A quarter of a second in which a trainer of two threads got `ranMs`; its floor of 5 % is 25 ms of it. */
 const look = (ranMs: number, facts: Partial<PaceFacts> = {}): PaceFacts => ({
