@@ -1,5 +1,6 @@
 /** What `corun profile` measures: the functions that are here under load, and the training beside which they run. */
 import { mkdir, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { type Config, type Provider, safeOperatingPoints } from '../core/config.ts'
 import type { DeployedRetraining } from '../core/deployment.ts'
@@ -11,7 +12,7 @@ import type { MixSource, ProfileKey } from '../profiling/profile.ts'
 import { startTrainingLoop, type TrainerSetting, type TrainingLoop } from '../profiling/training-loop.ts'
 import { prepareLoopJob } from '../retraining/prepare-job.ts'
 import { openSystem, type System } from './system.ts'
-import { lowPriorityLauncher, trainerThreads } from './trainer-settings.ts'
+import { lowPriorityLauncher, trainerPriority, trainerThreads } from './trainer-settings.ts'
 
 export interface Workload {
   provider: Provider
@@ -54,7 +55,7 @@ export async function prepareWorkload(
       key: system.profileKey(),
       load,
       mix: source,
-      ...(await trainingOf(system, scratch)),
+      ...(await trainingOf(config, system, scratch)),
     }
   } finally {
     await system.close()
@@ -117,11 +118,14 @@ function referenceFolder(retraining: DeployedRetraining | undefined): string | u
 
 /** The first function with a retraining and pictures to train on is the load beside which is measured. */
 async function trainingOf(
+  config: Config,
   system: System,
   scratch: string,
 ): Promise<Pick<Workload, 'training' | 'startTraining'>> {
   const folder = join(scratch, 'loop')
   await mkdir(folder, { recursive: true })
+  const priority = trainerPriority(config, availableParallelism())
+  const letYield = system.provider === 'cpu' && priority.how !== 'none'
   const settings = {
     candidateFile: join(folder, 'candidate.onnx'),
     provider: system.provider,
@@ -136,7 +140,10 @@ async function trainingOf(
       async startTraining(setting) {
         const jobFile = join(folder, 'job.json')
         await writeFile(jobFile, JSON.stringify({ ...job, ...setting }))
-        return startTrainingLoop(lowPriorityLauncher(), jobFile, () => performance.now())
+        return startTrainingLoop({
+          ...{ launch: lowPriorityLauncher(priority), jobFile, now: () => performance.now() },
+          yields: letYield ? { threads: setting.threads, share: config.trainingShare, priority } : undefined,
+        })
       },
     }
   }

@@ -41,20 +41,26 @@ const profileArgs = {
     'bound',
   ),
   percentile: text('Of latency, that the bound is of: 50, 95 or 99 (default 95)', 'number'),
-  'max-epoch-stretch': text('What an epoch may take beside inference, of one alone (default 2)', 'ratio'),
+  'max-epoch-stretch': text(
+    'What an epoch may take beside the expected load, of one alone (default 2)',
+    'ratio',
+  ),
   mix: text(
     'Functions under load and their shares, such as scene=3,ocr=1 (default: all, as the server was asked of late, else in equal shares)',
     'shares',
   ),
-  rate: text('Measure the chosen points with Poisson arrivals too, so many a second', 'number'),
+  rate: text(
+    'The load that is expected, in requests a second: the chosen points are measured beside it, and what it leaves of an epoch is held against its bound (default a quarter of what is served alone)',
+    'number',
+  ),
   exhaustive: { type: 'boolean', description: 'Measure every point of the grid' },
   budget: text('Begin nothing after this time, such as 3m, and say what was left out', 'time'),
-  window: text('Length of a window; a point has three that agree, at most eight (default 800)', 'ms'),
+  window: text('Length of a window; a point has three that agree, at most six (default 600)', 'ms'),
   'max-batch': text('Most requests to try as one batch (default 16)', 'number'),
   'max-threads': text('Most threads to try (default twice the cores)', 'number'),
 } satisfies ArgsDef
 
-type Asked = Pick<ProfileOptions, 'goal' | 'mode' | 'rate' | 'budgetMs' | 'windowMs'> & {
+type Asked = Pick<ProfileOptions, 'goal' | 'mode' | 'budgetMs' | 'windowMs'> & {
   maxThreads: number
   maxBatch: number
   mix: Map<string, number> | undefined
@@ -95,12 +101,12 @@ function readArgs(config: Config, args: ArgValues): Asked {
         percentile: percentileOf(args.percentile),
         memoryBudgetBytes: config.memoryBudget ?? memoryBudgetBytes(),
         maxEpochStretch: positive('max-epoch-stretch', args['max-epoch-stretch'], 2),
+        rate: args.rate === undefined ? null : positive('rate', args.rate, 1),
       },
     },
     mode: args.exhaustive === true ? 'exhaustive' : 'quick',
-    rate: args.rate === undefined ? undefined : positive('rate', args.rate, 1),
     budgetMs: timeBudget(args.budget),
-    windowMs: positive('window', args.window, 800),
+    windowMs: positive('window', args.window, 600),
     maxThreads: wholeNumber('max-threads', args['max-threads'], 2 * cores),
     maxBatch: wholeNumber('max-batch', args['max-batch'], 16),
     mix: mixOf(args.mix),

@@ -2,7 +2,6 @@
  * The system without its port: everything from the data directory to the dispatcher, wired once. `serve` puts
  * HTTP in front of it; `retrain`, `functions` and `models` use it by themselves.
  */
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type Canaries, createCanaries } from '../canary/canaries.ts'
 import { systemClock } from '../core/clock.ts'
@@ -38,7 +37,7 @@ import { createSampleStore, type SampleStore } from '../samples/sample-store.ts'
 import { type FunctionSchedules, openFunctionSchedules } from '../schedule/function-schedules.ts'
 import { createSchedule, type Schedule } from '../schedule/schedule.ts'
 import { type DataLock, lockDataDirectory } from '../state/data-lock.ts'
-import { createYielding } from '../yielding/yielding.ts'
+import { createYielding, wantEveryCore } from '../yielding/yielding.ts'
 import { hostSlots, operatingState, poolLimits, warmBatches } from './scheduling.ts'
 import {
   lowPriorityLauncher,
@@ -250,7 +249,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     priority,
     // The CPU's scheduler preempts by itself, where there is a low priority; a GPU's does not.
     asks: provider !== 'cpu' || priority.how === 'none',
-    crowdedFrom: Math.ceil(availableParallelism() / poolOptions.intraOpThreads),
+    crowdedFrom: wantEveryCore(poolOptions.intraOpThreads),
     pressure: () => {
       const { p95Ms, boundMs } = scheduler.view()
       const { queued, device } = dispatcher.stats()

@@ -1,22 +1,25 @@
 /** Background work at a priority that inference preempts at once, and how much it gets all the same. */
 import { spawnSync } from 'node:child_process'
+import { z } from 'zod'
 
-export type LowPriority = 'idle-class' | 'nice' | 'none'
+const lowPrioritySchema = z.enum(['idle-class', 'nice', 'none'])
+export type LowPriority = z.output<typeof lowPrioritySchema>
 
 export interface Command {
   command: string
   args: string[]
 }
 
-export interface TrainerPriority {
-  how: LowPriority
+export const trainerPrioritySchema = z.object({
+  how: lowPrioritySchema,
   /** 0 to 19. Of `nice`; and of `idle-class` while the process is raised to the normal class. */
-  niceness: number
+  niceness: z.int(),
   /** Whether this process may raise the other to the normal class and put it back, see scheduling-class.ts. */
-  switches: boolean
+  switches: z.boolean(),
   /** It may be stopped by a signal for a while: it goes on, and finds out, when this process ends meanwhile. */
-  holds: boolean
-}
+  holds: z.boolean(),
+})
+export type TrainerPriority = z.output<typeof trainerPrioritySchema>
 
 /**
  * `idle-class`: SCHED_IDLE, which any normal thread preempts within microseconds. A command in front reaches every

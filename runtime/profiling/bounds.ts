@@ -36,13 +36,19 @@ export function summariesOf(
   points: readonly MeasuredPoint[],
   bounds: Pick<Bounds, 'percentile'>,
 ): MeasuredPoint[] {
+  const measurements = byPoint(points.filter(({ rate }) => rate === null))
+  return [...measurements.values()].flatMap(known => summaryOf(known, bounds) ?? [])
+}
+
+/** Measurements by the keys of their points. */
+function byPoint(points: readonly MeasuredPoint[]): Map<string, MeasuredPoint[]> {
   const measurements = new Map<string, MeasuredPoint[]>()
-  for (const point of points.filter(({ rate }) => rate === null)) {
+  for (const point of points) {
     const known = measurements.get(keyOf(point))
     if (known === undefined) measurements.set(keyOf(point), [point])
     else known.push(point)
   }
-  return [...measurements.values()].flatMap(known => summaryOf(known, bounds) ?? [])
+  return measurements
 }
 
 /** What the percentile may be, in ms. Undefined where it is a multiple of what was not measured. */
@@ -58,7 +64,7 @@ export function latencyLimitMs(
 
 /** How much longer an epoch takes than alone; null alone, infinite when no step was made. */
 export function epochStretch(
-  point: MeasuredPoint,
+  point: Pick<MeasuredPoint, 'training' | 'trainingStepsPerSecond'>,
   trainingAlone: Pick<TrainingAlone, 'stepsPerSecond'> | null,
 ): number | null {
   if (!point.training || trainingAlone === null || point.trainingStepsPerSecond === null) return null
@@ -72,23 +78,34 @@ export interface Yardstick {
   bounds: Bounds
   limitMs: number | undefined
   trainingAlone: TrainingAlone | null
+  /** What was measured beside the expected load, by the keys of the points. */
+  atLoad: ReadonlyMap<string, readonly MeasuredPoint[]>
 }
 
 export const yardstickOf = ({ points, trainingAlone }: Measured, bounds: Bounds): Yardstick => ({
   bounds,
   limitMs: latencyLimitMs(points, bounds),
   trainingAlone,
+  atLoad: byPoint(points.filter(({ rate }) => rate !== null)),
 })
+
+/** The point beside the expected load; undefined where that was not measured. */
+export const foundAtLoad = (
+  point: SearchPoint,
+  { atLoad, bounds }: Pick<Yardstick, 'atLoad' | 'bounds'>,
+): MeasuredPoint | undefined => summaryOf(atLoad.get(keyOf(point)) ?? [], bounds)
 
 export interface Demand {
   /** What the point takes over what it may: it holds the bound up to 1. */
   share: number
-  what: 'memory' | 'device' | 'latency' | 'stretch'
+  /** `wait`: for a thread, beside the expected load. */
+  what: 'memory' | 'device' | 'latency' | 'wait' | 'stretch'
   text: () => string
 }
 
 /** Against each bound. Nothing of a point without figures. */
-export function demandsOf(point: MeasuredPoint, { bounds, limitMs, trainingAlone }: Yardstick): Demand[] {
+export function demandsOf(point: MeasuredPoint, yardstick: Yardstick): Demand[] {
+  const { bounds, limitMs, trainingAlone } = yardstick
   const demands: Demand[] = [
     {
       what: 'memory',
@@ -106,21 +123,29 @@ export function demandsOf(point: MeasuredPoint, { bounds, limitMs, trainingAlone
         `it takes ${mebibytes(onDevice)} of the device's memory, over the ${mebibytes(deviceBudget)} that are free for it`,
     })
   }
+  const { percentile, latency } = bounds
+  const multiple = 'ratio' in latency ? ` (${latency.ratio} x one inference alone)` : ''
+  const overLimit = (what: string, found: number, limit: number) => ({
+    share: found / limit,
+    text: () => `${percentile} ${what}${found.toFixed(1)} ms is over ${limit.toFixed(1)} ms${multiple}`,
+  })
+  if (limitMs !== undefined)
+    demands.push({ what: 'latency', ...overLimit('', point.latencyMs[percentile], limitMs) })
+  // An epoch is not held beside all that the point can serve: where training yields it then gets its floor alone, at any
+  // concurrency. And too few threads for the load show where arrivals do not wait for each other.
+  const atLoad = foundAtLoad(point, yardstick)
+  if (atLoad === undefined) return demands
+  const beside = `beside ${atLoad.rate} requests a second`
   if (limitMs !== undefined) {
-    const found = point.latencyMs[bounds.percentile]
-    const multiple = 'ratio' in bounds.latency ? ` (${bounds.latency.ratio} x one inference alone)` : ''
-    demands.push({
-      what: 'latency',
-      share: found / limitMs,
-      text: () => `${bounds.percentile} ${found.toFixed(1)} ms is over ${limitMs.toFixed(1)} ms${multiple}`,
-    })
+    const waiting = `of the wait for a thread ${beside} `
+    demands.push({ what: 'wait', ...overLimit(waiting, atLoad.queueMs[percentile], limitMs) })
   }
-  const stretch = epochStretch(point, trainingAlone)
+  const stretch = epochStretch(atLoad, trainingAlone)
   if (stretch !== null) {
     const longer = () =>
       Number.isFinite(stretch)
-        ? `an epoch takes ${stretch.toFixed(1)} x as long as alone`
-        : 'training makes no step'
+        ? `an epoch ${beside} takes ${stretch.toFixed(1)} x as long as alone`
+        : `training ${beside} makes no step`
     demands.push({
       what: 'stretch',
       share: stretch / bounds.maxEpochStretch,

@@ -30,7 +30,7 @@ export interface MeasureOptions {
 
 export interface MeasureBox {
   /** A closed loop, or Poisson arrivals at `rate` a second. */
-  measure(point: SearchPoint, rate?: number): Promise<MeasuredPoint>
+  measure(point: SearchPoint, rate?: number | null): Promise<MeasuredPoint>
   trainingAlone(): TrainingAlone | null
   /** Of the device, over what it had at the start, with a trainer that runs; null where it does not tell. */
   deviceUsedBytes(): Promise<number | null>
@@ -125,12 +125,24 @@ export async function openMeasureBox(options: MeasureOptions): Promise<MeasureBo
     if (training && loop === undefined) return notFitting(point, rate)
     if (!training) await stopTraining()
     const { provider, load, warmUpMs } = options
-    const job: ProbeJob = { threads, batch, intraOpThreads, provider, load, rate, warmUpMs, windowMs }
+    const trainer = loop?.yields ?? null
+    const job: ProbeJob = {
+      threads,
+      batch,
+      intraOpThreads,
+      provider,
+      load,
+      rate,
+      warmUpMs,
+      windowMs,
+      trainer,
+    }
     let stepsAtStart = 0
     const probing = options.measure(job, () => {
       stepsAtStart = loop?.steps() ?? 0
     })
     const [result, seenOnDevice] = await watchingDevice(probing)
+    loop?.goOn()
     const steps = (loop?.steps() ?? 0) - stepsAtStart
     const ended = loop?.ended()
     if (ended instanceof Error) throw ended

@@ -3,6 +3,7 @@ import {
   brokenBound,
   demandsOf,
   epochStretch,
+  foundAtLoad,
   type Measured,
   summariesOf,
   violationOf,
@@ -21,6 +22,9 @@ export interface Goal {
 /** A difference below which one point is as good as the other: it is not worth memory, nor believed. */
 const worthwhile = 1.03
 
+/** A smaller trainer trains slower whenever requests leave it room: it must bring requests clearly more. */
+const worthLessTraining = 1.05
+
 /** Of two that break their bounds, one must come that much nearer to them to be preferred. */
 const clearly = 1.05
 const isLess = (over: number, other: number): boolean => (1 + over) * clearly < 1 + other
@@ -32,9 +36,13 @@ export function objectiveValue(point: MeasuredPoint, { objective, bounds }: Goal
   return point.throughput
 }
 
-/** What decides between points that are as good. */
-function secondValue(point: MeasuredPoint, { objective }: Goal): number {
-  return objective === 'throughput' && point.training ? (point.trainingStepsPerSecond ?? 0) : point.throughput
+/**
+ * What decides between points that are as good. Of training, what it gets beside the expected load: in a closed loop it
+ * may get its floor alone, whatever its settings.
+ */
+function secondValue(point: MeasuredPoint, { objective }: Goal, yardstick: Yardstick): number {
+  if (objective !== 'throughput' || !point.training) return point.throughput
+  return foundAtLoad(point, yardstick)?.trainingStepsPerSecond ?? 0
 }
 
 /** Whether `a` is enough better than `b` to be preferred to it. One that holds the bounds is better than any that does not. */
@@ -44,10 +52,20 @@ export function isBetter(a: MeasuredPoint, b: MeasuredPoint, goal: Goal, yardsti
   if (isLess(over, overB)) return true
   if (isLess(overB, over)) return false
   const [value, valueB] = [objectiveValue(a, goal), objectiveValue(b, goal)]
+  if (goal.objective !== 'training' && !hasSameTrainer(a, b)) return isWorthIts(a, b, value / valueB)
   if (value > valueB * worthwhile) return true
   if (value * worthwhile < valueB) return false
-  return secondValue(a, goal) > secondValue(b, goal) * worthwhile
+  return secondValue(a, goal, yardstick) > secondValue(b, goal, yardstick) * worthwhile
 }
+
+const hasSameTrainer = (a: SearchPoint, b: SearchPoint): boolean =>
+  a.trainerThreads === b.trainerThreads && a.microBatch === b.microBatch
+
+const trainerSize = ({ trainerThreads, microBatch }: SearchPoint) => (trainerThreads ?? 0) * (microBatch ?? 0)
+
+/** Whether `a`, with another trainer than `b`, is to be preferred at `ratio` times its value. */
+const isWorthIts = (a: SearchPoint, b: SearchPoint, ratio: number): boolean =>
+  trainerSize(a) < trainerSize(b) ? ratio > worthLessTraining : ratio * worthLessTraining >= 1
 
 const order = (a: MeasuredPoint, b: MeasuredPoint): number =>
   a.threads - b.threads ||
@@ -58,14 +76,27 @@ const order = (a: MeasuredPoint, b: MeasuredPoint): number =>
 
 /**
  * The best that holds the bounds; of points that are as good, the one with the better second value, and then the least.
- * When none holds them, those that break them least take their place. Undefined when nothing was measured.
+ * Beside training the best of each trainer, from the largest down. When none holds the bounds, those that break them
+ * least take their place. Undefined when nothing was measured.
  */
 export function bestPoint(points: readonly MeasuredPoint[], goal: Goal, yardstick: Yardstick) {
   const over = (point: MeasuredPoint) => violationOf(point, yardstick)
   const least = Math.min(...points.map(over))
   const holding = points.filter(point => (least === 0 ? over(point) === 0 : !isLess(least, over(point))))
-  const alike = nearBest(holding, point => objectiveValue(point, goal))
-  return nearBest(alike, point => secondValue(point, goal)).sort(order)[0]
+  const value = (point: MeasuredPoint) => objectiveValue(point, goal)
+  const bestOf = (points: readonly MeasuredPoint[]) =>
+    nearBest(nearBest(points, value), point => secondValue(point, goal, yardstick)).sort(order)[0]
+  if (goal.objective === 'training') return bestOf(holding)
+  const isFirst = (point: MeasuredPoint, place: number) =>
+    holding.findIndex(other => hasSameTrainer(other, point)) === place
+  return holding
+    .filter(isFirst)
+    .flatMap(first => bestOf(holding.filter(point => hasSameTrainer(point, first))) ?? [])
+    .sort((a, b) => trainerSize(b) - trainerSize(a))
+    .reduce<MeasuredPoint | undefined>(
+      (best, point) => (best === undefined || value(point) > value(best) * worthLessTraining ? point : best),
+      undefined,
+    )
 }
 
 function nearBest(points: readonly MeasuredPoint[], value: (point: MeasuredPoint) => number) {
@@ -133,8 +164,12 @@ function whyThis(chosen: MeasuredPoint, space: SearchSpace, goal: Goal, yardstic
     return `${what}, although ${broken}`
   }
   const objective = goal.objective === 'training' && !chosen.training ? 'throughput' : goal.objective
-  const stretch = epochStretch(chosen, yardstick.trainingAlone)
-  const epoch = stretch === null ? '' : `, an epoch ${stretch.toFixed(2)} x as long as alone`
+  const atLoad = foundAtLoad(chosen, yardstick)
+  const stretch = atLoad === undefined ? null : epochStretch(atLoad, yardstick.trainingAlone)
+  const epoch =
+    stretch === null
+      ? ''
+      : `, an epoch beside ${atLoad?.rate} requests a second ${stretch.toFixed(2)} x as long as alone`
   return `${objectiveNames[objective]} within the bounds${epoch}`
 }
 
@@ -166,6 +201,19 @@ const axes = ['threads', 'intraOpThreads', 'batch', 'trainerThreads', 'microBatc
 
 const alikeBut = (axis: keyof SearchSpace, a: SearchPoint, b: SearchPoint): boolean =>
   axes.every(other => other === axis || a[other] === b[other])
+
+/** Of what is served alone, the load that is expected where none was asked for. */
+const expectedShare = 1 / 4
+
+/** Requests a second of the expected load; undefined while nothing is known. */
+export function expectedRate(measured: Measured, goal: Goal, space: SearchSpace): number | undefined {
+  const { rate } = goal.bounds
+  if (typeof rate === 'number') return rate
+  const chosen = choosePoint(measured, goal, space, false)?.point
+  const found = summariesOf(measured.points, goal.bounds).find(point => chosen && isSame(point, chosen))
+  const expected = Number(((found?.throughput ?? 0) * expectedShare).toPrecision(2))
+  return expected > 0 ? expected : undefined
+}
 
 /** The largest measured concurrency that holds the bounds, whatever it brings; 0 when none does. */
 export function largestWithinBounds(measured: Measured, bounds: Bounds, training: boolean): number {

@@ -1,6 +1,7 @@
 /** What the profiler tells the probe process, and what the probe answers. */
 import { z } from 'zod'
 import { deploymentSchema } from '../core/deployment.ts'
+import { trainerPrioritySchema } from '../device/priority.ts'
 
 export const probeJobSchema = z.object({
   threads: z.int().min(1),
@@ -22,6 +23,16 @@ export const probeJobSchema = z.object({
   warmUpMs: z.number(),
   /** Of one of the windows that must agree. */
   windowMs: z.number(),
+  /** The trainer that runs beside, which the probe lets yield as a server does; null: none does, or it is left alone. */
+  trainer: z
+    .object({
+      pid: z.int(),
+      threads: z.int().min(1),
+      /** Its floor, of what it would get alone, from 0 to 1. */
+      share: z.number(),
+      priority: trainerPrioritySchema,
+    })
+    .nullable(),
 })
 export type ProbeJob = z.output<typeof probeJobSchema>
 

@@ -21,6 +21,8 @@ export interface LoadContext {
   onReply(reply: PoolReply<'invoke'>, startedAt: number): void
   /** Memory did not hold a request, or a batch, whose requests are then answered one by one. */
   onOutOfMemory(): void
+  /** That many tasks are in threads now. */
+  onRunning(tasks: number): void
   /** Whether the load is to end. */
   ended(): boolean
 }
@@ -31,7 +33,7 @@ export function applyLoad(context: LoadContext): Promise<void> {
 }
 
 async function closedLoop(context: LoadContext): Promise<void> {
-  const { targets, job, random, ended } = context
+  const { targets, job, random, ended, onRunning } = context
   const order = interleave(targets, random)
   const turns = createTurns()
   const loop = async () => {
@@ -42,12 +44,14 @@ async function closedLoop(context: LoadContext): Promise<void> {
       await send(context, target, calls, () => startedAt)
     }
   }
+  // A thread is without a task for no longer than the next one takes to reach it.
+  onRunning(job.threads)
   await Promise.all(Array.from({ length: job.threads }, loop))
 }
 
 /** A request waits while all threads are busy, and then goes out with others of its function, as the server's do. */
 async function openLoop(context: LoadContext, rate: number): Promise<void> {
-  const { targets, job, random, ended } = context
+  const { targets, job, random, ended, onRunning } = context
   const order = interleave(targets, random)
   const turns = createTurns()
   const waiting: { target: Target; at: number }[] = []
@@ -66,6 +70,7 @@ async function openLoop(context: LoadContext, rate: number): Promise<void> {
       })
       out.add(sent)
     }
+    onRunning(out.size)
   }
   let arrivesAt = performance.now()
   while (!ended()) {

@@ -3,6 +3,7 @@
  * peak memory is the point's and its death is a data point.
  */
 import { readFile } from 'node:fs/promises'
+import { systemClock } from '../core/clock.ts'
 import type { Provider } from '../core/config.ts'
 import type { PoolReply } from '../core/messages.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
@@ -11,6 +12,7 @@ import { peakResidentBytes } from '../device/memory.ts'
 import { createLogger } from '../observe/log.ts'
 import { createPool, type Pool } from '../pool/pool.ts'
 import { seededRandom } from '../training/random.ts'
+import { createYielding, wantEveryCore } from '../yielding/yielding.ts'
 import { latencyPercentiles } from './latency.ts'
 import { type ProbeEvent, type ProbeJob, type ProbeResult, probeJobSchema } from './probe-job.ts'
 import { applyLoad, type Target } from './probe-load.ts'
@@ -41,6 +43,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   let error: string | undefined
   let stop = false
   let memoryRanOut = false
+  const trainer = job.trainer === null ? undefined : letYield(job, job.trainer)
   const load = applyLoad({
     ...{ pool, targets, job },
     random: seededRandom(seed),
@@ -48,6 +51,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
     onOutOfMemory() {
       memoryRanOut = true
     },
+    onRunning: tasks => trainer?.running(tasks),
     onReply(reply: PoolReply<'invoke'>, startedAt: number) {
       if (window === undefined) return
       window.requests.push({ latencyMs: performance.now() - startedAt, runMs: reply.runMs })
@@ -75,10 +79,13 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   window = undefined
   const measuredMs = performance.now() - startedAt
   stop = true
+  trainer?.end()
   await load
   if (memoryRanOut) throw new MemoryRanOut()
   if (!counts()) throw new Error(`no request was answered within ${Math.round(measuredMs)} ms`)
-  const counted = windows.slice(-windowsThatAgree)
+  const stable = haveSettled(windows.map(figuresOf))
+  // Where they do not agree, the more of them the better.
+  const counted = stable ? windows.slice(-windowsThatAgree) : windows
   const requests = counted.flatMap(({ requests }) => requests)
   const sum = (of: (window: Window) => number) => counted.reduce((total, each) => total + of(each), 0)
   return {
@@ -87,7 +94,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
     ...(error === undefined ? {} : { error }),
     elapsedMs: sum(({ elapsedMs }) => elapsedMs),
     measuredMs,
-    stable: haveSettled(windows.map(figuresOf)),
+    stable,
     latencyMs: latencyPercentiles(requests.map(({ latencyMs }) => latencyMs)),
     queueMs: latencyPercentiles(requests.map(({ latencyMs, runMs }) => Math.max(0, latencyMs - runMs))),
     runMs: latencyPercentiles(requests.map(({ runMs }) => runMs)),
@@ -95,6 +102,21 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
     peakMemoryBytes: peakResidentBytes(),
     deviceFreeBytes: (await readDeviceMemory())?.freeBytes ?? null,
   }
+}
+
+/** The trainer beside gives way to this load as it does to a server's requests. */
+function letYield({ intraOpThreads }: ProbeJob, { pid, ...settings }: NonNullable<ProbeJob['trainer']>) {
+  const yielding = createYielding({
+    ...settings,
+    asks: false,
+    crowdedFrom: wantEveryCore(intraOpThreads),
+    pressure: () => ({ queued: 0, p95Ms: undefined, boundMs: undefined }),
+    clock: systemClock,
+    log: createLogger('error'),
+  })
+  const followed = yielding.follow({ paused: () => false })
+  followed.attach({ pid, send: () => {} }, true)
+  return { running: yielding.running, end: followed.detach }
 }
 
 /** In a request, or in a batch that was then run in parts: this point is too large, whatever was answered. */
@@ -127,7 +149,7 @@ async function main(): Promise<void> {
     log: createLogger('error'),
   })
   try {
-    for (const { deployment } of targets) await pool.loadEverywhere(deployment)
+    await Promise.all(targets.map(({ deployment }) => pool.loadEverywhere(deployment)))
     await say({ type: 'result', result: await measure(pool, targets, job) })
   } finally {
     await pool.close()

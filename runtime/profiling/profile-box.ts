@@ -6,7 +6,7 @@ import { type BeyondMemory, beyondMemory } from './beyond-memory.ts'
 import { type Measured, mebibytes } from './bounds.ts'
 import { nextCurvePoint } from './curve.ts'
 import { type MeasureBox, type MeasureOptions, openMeasureBox } from './measure-box.ts'
-import { type Choice, choosePoint, type Goal } from './objective.ts'
+import { type Choice, choosePoint, expectedRate, type Goal } from './objective.ts'
 import {
   type Bounds,
   type MeasuredPoint,
@@ -17,8 +17,8 @@ import {
   type ProfileKey,
   profileVersion,
 } from './profile.ts'
-import { mostMeasurements, nextPoint, type SearchMode } from './search.ts'
-import { gridSize, isTrainable, leastPoint, type SearchPoint, type SearchSpace } from './space.ts'
+import { mostMeasurements, type NextPoint, nextPoint, type SearchMode } from './search.ts'
+import { gridSize, isSame, isTrainable, leastPoint, type SearchPoint, type SearchSpace } from './space.ts'
 
 export interface Progress {
   measured: number
@@ -32,8 +32,6 @@ export interface ProfileOptions extends Omit<MeasureOptions, 'provider' | 'train
   goal: { objective: Goal['objective']; bounds: Omit<Bounds, 'deviceBudgetBytes'> }
   space: SearchSpace
   mode: SearchMode
-  /** Poisson arrivals a second at which the chosen points are measured too. */
-  rate?: number | undefined
   /** Whether a quick search is followed by what the report's curves lack. Default: it is. */
   curves?: boolean
   /** After it nothing more is begun. */
@@ -68,6 +66,14 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
   const most = mostMeasurements(space, mode) + (curves ? afterSearch : 0)
   const measured = (): Measured => ({ points, trainingAlone: box.trainingAlone() })
 
+  /** What is chosen, beside the load that is expected: what it is alone is what it is held against beside training. */
+  function nextAtLoad(point: SearchPoint): NextPoint | undefined {
+    if (bounds.rate === null && !isTrainable(space)) return undefined
+    if (points.some(other => other.rate !== null && isSame(other, point))) return undefined
+    const rate = expectedRate(measured(), goal, space)
+    return rate === undefined ? undefined : { point, rate }
+  }
+
   /** Why nothing more is measured; undefined while there is time and memory. */
   async function endOf(): Promise<string | undefined> {
     if (clock.monotonic() - startedAt >= budgetMs) return `the time of ${budgetMs / 1000} s was over`
@@ -75,12 +81,9 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
   }
 
   /** Measures what `next` asks for until it asks no more. False when something ended it before. */
-  async function measureAll(
-    next: () => SearchPoint | undefined,
-    what: string,
-    rate?: number,
-  ): Promise<boolean> {
-    for (let point = next(); point !== undefined; point = next()) {
+  async function measureAll(next: () => NextPoint | undefined, what: string): Promise<boolean> {
+    for (let asked = next(); asked !== undefined; asked = next()) {
+      const { point, rate } = asked
       const end = await endOf()
       if (end !== undefined) {
         leftOut.push(`${what}: ${end}; next would have been ${describePoint(point)}`)
@@ -102,11 +105,14 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
     const beside = isTrainable(space)
       ? choosePoint(measured(), goal, space, true, alone?.point.intraOpThreads)
       : alone
-    for (const choice of searched ? [alone, beside] : []) {
+    // Beside training first: its trainer runs.
+    for (const choice of searched ? [beside, alone] : []) {
       if (choice === undefined || (choice === beside && beside === alone)) continue
-      if (curves)
-        await measureAll(() => nextCurvePoint(measured(), space, choice.point, goal), 'part of a curve')
-      if (options.rate !== undefined) await measureAll(once(choice.point), 'an open loop', options.rate)
+      if (curves) {
+        const nextOfCurve = () => closedLoop(nextCurvePoint(measured(), space, choice.point, goal))
+        await measureAll(nextOfCurve, 'part of a curve')
+      }
+      await measureAll(() => nextAtLoad(choice.point), 'the expected load')
     }
     const beyond = beyondMemory(measured(), space, bounds, alone?.point.intraOpThreads)
     const beyondTexts = (of: readonly BeyondMemory[]) =>
@@ -157,10 +163,7 @@ function modelsOf(load: ProfileOptions['load']): Record<string, ProfiledModel> {
   )
 }
 
-function once(point: SearchPoint): () => SearchPoint | undefined {
-  const left = [point]
-  return () => left.pop()
-}
+const closedLoop = (point: SearchPoint | undefined): NextPoint | undefined => point && { point, rate: null }
 
 /** With nothing known of training beside, one inference at a time is what cannot hurt. */
 function besideUnmeasured(alone: Choice | undefined, why: string | undefined): Choice | undefined {

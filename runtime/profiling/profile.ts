@@ -72,7 +72,7 @@ export type Objective = (typeof objectives)[number]
 export const percentileNames = ['p50', 'p95', 'p99'] as const
 export type PercentileName = (typeof percentileNames)[number]
 
-/** What p95 may be: a multiple of that of one inference alone, or milliseconds. */
+/** What the percentile may be: a multiple of that of one inference alone, or milliseconds. */
 export const latencyBoundSchema = z.union([
   z.object({ ratio: z.number().positive() }),
   z.object({ ms: z.number().positive() }),
@@ -87,8 +87,13 @@ export const boundsSchema = z.object({
   memoryBudgetBytes: z.int(),
   /** Of the accelerator's memory; null where it does not tell. */
   deviceBudgetBytes: z.int().nullable(),
-  /** An epoch beside inference may take this multiple of one alone. */
+  /** An epoch beside the expected load may take this multiple of one alone. */
   maxEpochStretch: z.number().positive(),
+  /**
+   * The expected load, in requests a second, where it was asked for; null: a quarter of what is served alone. Profiles of
+   * before the stretch was judged beside a load lack it.
+   */
+  rate: z.number().positive().nullish(),
 })
 export type Bounds = z.output<typeof boundsSchema>
 

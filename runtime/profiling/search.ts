@@ -2,8 +2,17 @@
  * The search of a profile, as a pure function that asks for the next point: what has been measured is replayed through
  * it, and the first question without an answer is what to measure next. So an interrupted search goes on where it was.
  */
-import { demandsOf, type Measured, summariesOf, summaryOf, violationOf, yardstickOf } from './bounds.ts'
-import { bestPoint, choosePoint, type Goal, isBetter, objectiveValue } from './objective.ts'
+import {
+  demandsOf,
+  foundAtLoad,
+  type Measured,
+  summariesOf,
+  summaryOf,
+  violationOf,
+  type Yardstick,
+  yardstickOf,
+} from './bounds.ts'
+import { bestPoint, choosePoint, expectedRate, type Goal, isBetter, objectiveValue } from './objective.ts'
 import { memoryObjection } from './predict-memory.ts'
 import type { MeasuredPoint } from './profile.ts'
 import {
@@ -24,6 +33,8 @@ export type SearchMode = 'quick' | 'exhaustive'
 
 /** Of the grid that a quick search may measure, repeats included. */
 const quickShare = 0.15
+/** Of the best of a whole grid, those that are measured beside the expected load until one holds its bounds there. */
+const mostAtLoad = 8
 /** A small grid leaves room for no share: the least that says anything. */
 const leastMeasurements = 9
 
@@ -31,8 +42,20 @@ const leastMeasurements = 9
 export function mostMeasurements(space: SearchSpace, mode: SearchMode): number {
   const size = gridSize(space)
   return mode === 'exhaustive'
-    ? size
+    ? size + (isTrainable(space) ? mostAtLoad : 0)
     : Math.min(size, Math.max(leastMeasurements, Math.floor(size * quickShare)))
+}
+
+/** What to measure next. */
+export interface NextPoint {
+  point: SearchPoint
+  /** Poisson arrivals a second; null: a closed loop. */
+  rate: number | null
+}
+
+/** What has been measured: in closed loops, which the search climbs by, and what all of it is held against. */
+interface Known extends Measured {
+  yardstick: Yardstick
 }
 
 /** The point to measure next; undefined when the search is over. */
@@ -41,15 +64,42 @@ export function nextPoint(
   space: SearchSpace,
   goal: Goal,
   mode: SearchMode = 'quick',
-): SearchPoint | undefined {
+): NextPoint | undefined {
+  const yardstick = yardstickOf(measured, goal.bounds)
   const closed = measured.points.filter(({ rate }) => rate === null)
-  return mode === 'exhaustive'
-    ? nextOfGrid({ ...measured, points: closed }, space, goal)
-    : nextOfSearch({ ...measured, points: closed }, space, goal)
+  const known: Known = { ...measured, points: closed, yardstick }
+  if (mode === 'exhaustive') return nextOfGrid(known, measured, space, goal)
+  const most = mostMeasurements(space, 'quick')
+  return measured.points.length < most ? nextOfSearch(known, space, goal, most) : undefined
 }
 
-/** Every point that memory would hold. */
-function nextOfGrid(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
+/** Every point that memory would hold; then what an epoch takes at the one that would be chosen, until it holds. */
+function nextOfGrid(known: Known, all: Measured, space: SearchSpace, goal: Goal): NextPoint | undefined {
+  const point = nextInLoop(known, space, goal)
+  if (point !== undefined) return { point, rate: null }
+  if (!isTrainable(space)) return undefined
+  const intraOpThreads = choosePoint(all, goal, space, false)?.point.intraOpThreads
+  const chosen = choosePoint(all, goal, space, true, intraOpThreads)?.point
+  if (known.yardstick.atLoad.size >= mostAtLoad) return undefined
+  const measurable = known.points.some(other => chosen && isSame(other, chosen) && other.fits)
+  return chosen && measurable ? atLoad(chosen, known, space, goal) : undefined
+}
+
+/** Beside the expected load; undefined where that is known, or no load is. Near to a bound it is measured twice. */
+function atLoad(point: SearchPoint, known: Known, space: SearchSpace, goal: Goal): NextPoint | undefined {
+  const { yardstick } = known
+  const closed = summaryOf(
+    known.points.filter(other => isSame(other, point)),
+    goal.bounds,
+  )
+  const over = closed === undefined ? 0 : violationOf(closed, yardstick)
+  const times = over > 0 && over <= doubtfulShare - 1 ? timesDoubtful : 1
+  const rate = expectedRate(known, goal, space)
+  const measured = yardstick.atLoad.get(keyOf(point))?.length ?? 0
+  return rate === undefined || measured >= times ? undefined : { point, rate }
+}
+
+function nextInLoop(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
   const known = new Set(measured.points.map(keyOf))
   const alone = gridOf({ ...space, trainerThreads: [], microBatch: [] })
   const next = (points: readonly SearchPoint[]) =>
@@ -63,31 +113,28 @@ interface Question {
   point: SearchPoint
   /** Measurements of it that are wanted in all. */
   times: number
+  /** And one beside the expected load. */
+  atLoad?: boolean
 }
 
 type Questions<Answer> = Generator<Question, Answer, MeasuredPoint>
 
-function nextOfSearch(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
-  const most = mostMeasurements(space, 'quick')
-  if (measured.points.length >= most) return undefined
+function nextOfSearch(measured: Known, space: SearchSpace, goal: Goal, most: number): NextPoint | undefined {
   const search = quickSearch(measured, space, goal, isTrainable(space) ? Math.ceil(most / 2) : most)
   for (let step = search.next(); !step.done; ) {
     const { point, times } = step.value
     const known = measured.points.filter(other => isSame(other, point))
     const summary = summaryOf(known, goal.bounds)
-    if (summary === undefined || known.length < times) return point
+    if (summary === undefined || known.length < times) return { point, rate: null }
+    const beside = step.value.atLoad ? atLoad(point, measured, space, goal) : undefined
+    if (beside !== undefined) return beside
     step = search.next(summary)
   }
   return undefined
 }
 
 /** `mostAlone`: measurements after which it is training's turn. */
-function* quickSearch(
-  measured: Measured,
-  space: SearchSpace,
-  goal: Goal,
-  mostAlone: number,
-): Questions<void> {
+function* quickSearch(measured: Known, space: SearchSpace, goal: Goal, mostAlone: number): Questions<void> {
   const climber = createClimber(measured, space, goal)
   const timesOf = (point: SearchPoint) => measured.points.filter(other => isSame(other, point)).length
   const spent = measured.points.filter(({ training }) => !training).length
@@ -112,22 +159,34 @@ const doubtfulShare = 1.25
 /** Over it by more, all that is larger breaks it too. */
 const certainShare = 1.25
 const timesDoubtful = 2
+/** Still over it by no more than this, it is measured once more. */
+const hairShare = 1.05
 /** Points that are measured again before one is chosen. */
 const mostConfirmed = 3
 /** Of an ascent over all axes: the second sees what the last axis has changed for the first. */
 const mostRounds = 3
 
-function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
+function createClimber(measured: Known, space: SearchSpace, goal: Goal) {
   const { bounds } = goal
-  const yardstick = yardstickOf(measured, bounds)
+  const { yardstick } = measured
   const timesOf = (point: SearchPoint) => measured.points.filter(other => isSame(other, point)).length
 
   function* look(point: SearchPoint, best?: MeasuredPoint): Questions<MeasuredPoint> {
     const found = yield { point, times: 1 }
     const over = violationOf(found, yardstick)
     const promising = best === undefined || objectiveValue(found, goal) > objectiveValue(best, goal)
-    if (over > 0 && over <= doubtfulShare - 1 && promising) return yield { point, times: timesDoubtful }
-    return found
+    if (over === 0 || over > doubtfulShare - 1 || !promising) return found
+    const again = yield { point, times: timesDoubtful }
+    const still = violationOf(again, yardstick)
+    return still > 0 && still <= hairShare - 1 ? yield { point, times: timesDoubtful + 1 } : again
+  }
+
+  /** And at what it costs training, which only a point that would else be gone on from is worth asking for. */
+  function* lookWell(point: SearchPoint, best?: MeasuredPoint): Questions<MeasuredPoint> {
+    const found = yield* look(point, best)
+    return point.training && found.fits && violationOf(found, yardstick) === 0
+      ? yield { point, times: 1, atLoad: true }
+      : found
   }
 
   /** The point at another place of an axis. More threads inside a session take the place of as many of the pool. */
@@ -184,19 +243,23 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
     return best
   }
 
-  /** A start that breaks its bounds goes back along the axis to the largest that holds them. */
+  /**
+   * A start that breaks its bounds goes back along the axis: to its half, the half of that, until one holds them, and
+   * from there on to the largest that does. A trainer that yields hurts few requests more than many, so that the least
+   * need not hold what more do.
+   */
   function* retreat(start: MeasuredPoint, axis: Axis): Questions<MeasuredPoint> {
     const values = space[axis]
-    const placeOf = (point: SearchPoint) => values.indexOf(point[axis] ?? 0)
-    if (placeOf(start) === 0 || violationOf(start, yardstick) === 0) return start
-    const at = (place: number) => ({ ...pointOf(start), [axis]: values[place] ?? 0 })
-    let best = yield* look(at(0), start)
-    if (violationOf(best, yardstick) > 0) return isBetter(best, start, goal, yardstick) ? best : start
-    let bad = placeOf(start)
-    while (bad - placeOf(best) > 1) {
-      const middle = Math.trunc((bad + placeOf(best)) / 2)
-      const found = yield* look(at(middle), best)
-      if (violationOf(found, yardstick) === 0 && isBetter(found, best, goal, yardstick)) best = found
+    let bad = values.indexOf(start[axis] ?? 0)
+    let good = -1
+    let best = start
+    if (violationOf(start, yardstick) === 0) return start
+    while (bad - good > 1) {
+      const middle = good < 0 ? bad >> 1 : Math.trunc((bad + good) / 2)
+      const found = yield* lookWell({ ...pointOf(start), [axis]: values[middle] ?? 0 }, best)
+      const better = isBetter(found, best, goal, yardstick)
+      if (better) best = found
+      if (better && violationOf(found, yardstick) === 0) good = middle
       else bad = middle
     }
     return best
@@ -249,7 +312,7 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
   function* climb(wanted: SearchPoint, axes: readonly Axis[]): Questions<void> {
     const start = fitting(wanted)
     if (start === undefined) return
-    let best = yield* look(start)
+    let best = yield* lookWell(start)
     if (start.training) best = yield* gentler(best)
     best = yield* ascend(best, axes)
     if (axes.includes('intraOpThreads')) best = yield* elsewhere(best)
@@ -263,8 +326,10 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
         point => point.training === training && (!training || point.intraOpThreads === intraOpThreads),
       )
       const best = bestPoint(candidates, goal, yardstick)
-      if (best === undefined || timesOf(best) > 1) return
-      yield { point: pointOf(best), times: 2 }
+      if (best === undefined) return
+      const known = timesOf(best) > 1 && (!training || foundAtLoad(best, yardstick) !== undefined)
+      if (known) return
+      yield { point: pointOf(best), times: 2, atLoad: training }
     }
   }
 
@@ -272,12 +337,11 @@ function createClimber(measured: Measured, space: SearchSpace, goal: Goal) {
 }
 
 /** Whether a point is known not to be worth a first measurement, from those below it. */
-function against(point: SearchPoint, measured: Measured, goal: Goal): boolean {
+function against(point: SearchPoint, measured: Known, goal: Goal): boolean {
   if (measured.points.some(other => isSame(other, point))) return false
   if (memoryAgainst(point, measured, goal)) return true
-  const yardstick = yardstickOf(measured, goal.bounds)
   for (const other of measured.points) {
-    const certain = demandsOf(other, yardstick).filter(({ share }) => share > certainShare)
+    const certain = demandsOf(other, measured.yardstick).filter(({ share }) => share > certainShare)
     const below =
       other.threads <= point.threads &&
       other.batch <= point.batch &&

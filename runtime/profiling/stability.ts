@@ -12,7 +12,7 @@ export const windowsThatAgree = 3
 /** The largest may be so much over the smallest. */
 const tolerance = 0.1
 /** Windows after which a measurement ends without agreement, and its point is marked as unstable. */
-export const mostWindows = 8
+export const mostWindows = 6
 
 /** Whether the last {@link windowsThatAgree} agree within 10 %, in rate and in p95. */
 export function haveSettled(windows: readonly WindowFigures[]): boolean {

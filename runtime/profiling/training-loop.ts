@@ -4,6 +4,7 @@ import { isOutOfMemory } from '../core/out-of-memory.ts'
 import type { TrainerJob } from '../core/trainer-messages.ts'
 import { residentBytes } from '../device/memory.ts'
 import type { LaunchTrainer } from '../training/launch.ts'
+import type { ProbeJob } from './probe-job.ts'
 
 /** A training loop that runs until it is stopped. */
 export interface TrainingLoop {
@@ -13,6 +14,10 @@ export interface TrainingLoop {
   residentBytes(): number
   /** Set when it ended by itself: for memory, or else with this error. */
   ended(): 'memory' | CorunError | undefined
+  /** What a probe must know to let it yield to its requests; null: it yields by itself, or not at all. */
+  readonly yields: ProbeJob['trainer']
+  /** A probe that was killed may have held it. */
+  goOn(): void
   stop(): Promise<void>
 }
 
@@ -22,15 +27,25 @@ export type TrainerSetting = Pick<TrainerJob, 'threads'> & { microBatch: number 
 /** A trainer that yields makes no step on a box that others keep busy: it is then measured as it is. */
 const firstStepMs = 30_000
 
+export interface LoopOptions {
+  launch: LaunchTrainer
+  jobFile: string
+  /** Milliseconds. */
+  now(): number
+  /** How it yields to requests when a probe lets it; undefined: probes leave it alone. */
+  yields?: Omit<NonNullable<ProbeJob['trainer']>, 'pid'> | undefined
+}
+
 /**
  * Resolves when the loop has made its first steps, or has had the time for them; undefined when memory did not hold it.
  * Throws `trainer-failed`.
  */
-export function startTrainingLoop(
-  launch: LaunchTrainer,
-  jobFile: string,
-  now: () => number,
-): Promise<TrainingLoop | undefined> {
+export function startTrainingLoop({
+  launch,
+  jobFile,
+  now,
+  yields,
+}: LoopOptions): Promise<TrainingLoop | undefined> {
   return new Promise((resolve, reject) => {
     let [steps, stepsPerEpoch, stepMs, lastAt] = [0, 0, Number.POSITIVE_INFINITY, now()]
     let ended: 'memory' | CorunError | undefined
@@ -57,10 +72,13 @@ export function startTrainingLoop(
       },
       residentBytes: () => (trainer.pid === undefined ? 0 : residentBytes(trainer.pid)),
       ended: () => ended,
+      yields: yields === undefined || trainer.pid === undefined ? null : { ...yields, pid: trainer.pid },
+      goOn: trainer.goOn,
       async stop() {
         stopping = true
         clearTimeout(late)
-        trainer.send({ type: 'stop' })
+        // It is a load alone: there is nothing that it should save first.
+        trainer.kill()
         await trainer.ended
       },
     }

@@ -13,6 +13,8 @@ export interface TrainerExit {
 export interface TrainerProcess {
   readonly pid: number | undefined
   send(command: TrainerCommand): void
+  /** SIGCONT, for a trainer that someone may have held. */
+  goOn(): void
   /** SIGKILL, for a trainer that does not stop when asked. */
   kill(): void
   /** Resolves once, when the process has ended and all its events have been delivered. */
@@ -21,8 +23,16 @@ export interface TrainerProcess {
 
 export type LaunchTrainer = (jobFile: string, onEvent: (event: TrainerEvent) => void) => TrainerProcess
 
-/** glibc gives freed memory back at once and keeps one arena: a trainer's peak does not become its plateau. */
-const trainerEnvironment = { MALLOC_TRIM_THRESHOLD_: '0', MALLOC_ARENA_MAX: '1' }
+/**
+ * glibc gives freed memory back at once and keeps one arena: a trainer's peak does not become its plateau. But what a
+ * step takes and frees comes from its heap, up to the most that glibc allows: each array by a system call of its own,
+ * and its pages anew, would cost a fifth of the step.
+ */
+const trainerEnvironment = {
+  MALLOC_TRIM_THRESHOLD_: '0',
+  MALLOC_ARENA_MAX: '1',
+  MALLOC_MMAP_THRESHOLD_: String(32 * 2 ** 20),
+}
 const tailLength = 4000
 
 /** `lowPriority` turns a command into one that yields to all others. */
@@ -52,6 +62,7 @@ export function createTrainerLauncher(
       send: command => {
         if (child.connected) child.send(command, () => {})
       },
+      goOn: () => child.kill('SIGCONT'),
       kill: () => child.kill('SIGKILL'),
       ended: exitOf(child).then(({ code, signal, error }) => ({
         code,

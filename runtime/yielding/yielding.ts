@@ -2,6 +2,7 @@
  * How a trainer yields to requests while it runs, and what it gets all the same: the world around grant-step.ts and
  * pace-training.ts. Asks how long its threads ran, moves them between scheduling classes, answers its questions.
  */
+import { availableParallelism } from 'node:os'
 import type { Clock } from '../core/clock.ts'
 import type { TrainerCommand, TrainerEvent } from '../core/trainer-messages.ts'
 import type { TrainerPriority } from '../device/priority.ts'
@@ -35,6 +36,10 @@ export interface YieldingOptions {
   askMs?: number
 }
 
+/** Requests that want every core of this box when they run at once, in sessions of that many threads. */
+export const wantEveryCore = (intraOpThreads: number): number =>
+  Math.ceil(availableParallelism() / intraOpThreads)
+
 export interface Yielding {
   readonly asks: boolean
   /** That many requests run at once now. */
@@ -48,8 +53,8 @@ export interface Yielding {
 export type ToldCommand = Exclude<TrainerCommand['type'], 'go'>
 
 export interface FollowedRun {
-  /** A trainer was started. */
-  attach(trainer: Pick<TrainerProcess, 'pid' | 'send'>): void
+  /** A trainer was started. `heard`: it has sent its first event already. */
+  attach(trainer: Pick<TrainerProcess, 'pid' | 'send'>, heard?: boolean): void
   event(event: TrainerEvent): void
   /** It was sent a command, which it shall hear. */
   told(command: ToldCommand): void
@@ -99,10 +104,10 @@ export function createYielding(options: YieldingOptions): Yielding {
       }
       let watch: Watch | undefined
       return {
-        attach(trainer) {
+        attach(trainer, heard = false) {
           watch = asks
             ? answerQuestions(trainer, options, paused, tell)
-            : keepPace(trainer, options, { paused, crowd, tell })
+            : keepPace(trainer, options, { paused, crowd, tell, heard })
         },
         event: event => watch?.event(event),
         told: command => watch?.told(command),
@@ -200,7 +205,7 @@ function answerQuestions(
 function keepPace(
   { pid }: Pick<TrainerProcess, 'pid'>,
   { share, threads, priority, pressure, clock, log, paceMs = 250 }: YieldingOptions,
-  { paused, crowd, tell }: { paused(): boolean; crowd: Crowd; tell: Tell },
+  { paused, crowd, tell, heard }: { paused(): boolean; crowd: Crowd; tell: Tell; heard: boolean },
 ): Watch {
   let hold: Hold | undefined
   const classes: ClassSwitch | undefined = priority.switches ? openClassSwitch() : undefined
@@ -244,17 +249,19 @@ function keepPace(
     excuse()
     log.warn({ pid, level }, 'the scheduling class of the trainer cannot be changed: it gets no more bursts')
   }
+  /** From its first word on: before, it is not yet the process that goes on when this one ends. */
+  const mayHold = () => {
+    if (!priority.holds || pid === undefined || hold !== undefined) return
+    hold = createHold({ pid })
+    crowd.listeners.add(hold.crowded)
+    excuse()
+    hold.crowded(crowd.is)
+  }
   const timer = setInterval(look, paceMs)
   look()
+  if (heard) mayHold()
   return {
-    event() {
-      // From its first word on: before, it is not yet the process that goes on when this one ends.
-      if (!priority.holds || pid === undefined || hold !== undefined) return
-      hold = createHold({ pid })
-      crowd.listeners.add(hold.crowded)
-      excuse()
-      hold.crowded(crowd.is)
-    },
+    event: mayHold,
     told(command) {
       commanded = command !== 'resume'
       excuse()

@@ -22,7 +22,7 @@ const at = (threads: number, batch = 1, beside = false): SearchPoint => ({
 })
 
 const known = (...points: SearchPoint[]): Measured => ({
-  points: points.map(truth),
+  points: points.map(point => truth(point)),
   trainingAlone: trainingAloneOn(space),
 })
 

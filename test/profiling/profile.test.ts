@@ -103,6 +103,7 @@ function fakeBox(changes: Partial<ProfileOptions> = {}) {
         percentile: 'p95',
         memoryBudgetBytes: 2 ** 30,
         maxEpochStretch: 9e9,
+        rate: null,
       },
     },
     space,
@@ -128,6 +129,8 @@ function fakeBox(changes: Partial<ProfileOptions> = {}) {
         stepsPerEpoch: 8,
         residentBytes: () => 5 * 2 ** 20,
         ended: () => undefined,
+        yields: null,
+        goOn: () => {},
         async stop() {
           trainers.push('stop')
         },
@@ -305,16 +308,17 @@ test('the memory of each model under load is in the profile, and in words in its
   assert.is(profileSchema.parse(older).models, undefined)
 })
 
-test('a rate has the chosen points measured in an open loop too, which the search does not count', async () => {
-  const { options, jobs } = fakeBox({ rate: 40 })
+test('the chosen points are measured beside the load that is expected, alone too', async () => {
+  const { options, jobs } = fakeBox()
+  options.goal.bounds.rate = 40
   const profile = await profileBox(options)
   assert.is(jobs.filter(({ rate }) => rate === 40).length, 2)
   const open = profile.points.filter(({ rate }) => rate === 40)
   assert.equal(
     open.map(({ threads, training }) => [threads, training]),
     [
-      [profile.alone.threads, false],
       [profile.besideTraining.threads, true],
+      [profile.alone.threads, false],
     ],
   )
 })

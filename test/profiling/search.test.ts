@@ -4,7 +4,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
 import { type Measured, violationOf, yardstickOf } from '../../runtime/profiling/bounds.ts'
-import { choosePoint, type Goal, objectiveValue } from '../../runtime/profiling/objective.ts'
+import { choosePoint, expectedRate, type Goal, objectiveValue } from '../../runtime/profiling/objective.ts'
 import {
   boundsSchema,
   type MeasuredPoint,
@@ -34,7 +34,7 @@ import {
 
 const test = suite('profiling/search')
 
-type Measure = (point: SearchPoint) => MeasuredPoint
+type Measure = (point: SearchPoint, rate?: number | null) => MeasuredPoint
 
 const spaceFor = (box: SyntheticBox, batchSize: number | null = 16): SearchSpace =>
   spaceOf({
@@ -58,7 +58,7 @@ function search(
     next;
     next = nextPoint(measured, space, goal, mode)
   ) {
-    points.push(measure(next))
+    points.push(measure(next.point, next.rate))
     assert.ok(points.length <= mostMeasurements(space, mode), 'the search ends')
   }
   return measured
@@ -107,7 +107,7 @@ test('for latency it gives one inference all cores', () => {
 })
 
 test('beside training it starts from what was found alone, and gives way until an epoch holds its bound', () => {
-  const box = { ...plainBox, cores: 4 }
+  const box = { ...plainBox, cores: 4, crowding: 0.5 }
   const space = spaceFor(box)
   const goal = { ...throughputGoal, bounds: { ...plainBounds, maxEpochStretch: 2.2 } }
   const measured = search(measureOn(box, space, Math.random), space, goal)
@@ -115,15 +115,37 @@ test('beside training it starts from what was found alone, and gives way until a
   assert.is(first?.threads, 4)
   const chosen = choosePoint(measured, goal, space, true, 1)
   assert.is(chosen?.point.threads, 2)
-  assert.match(chosen?.reason ?? '', /an epoch [12]\.\d+ x as long as alone/)
+  assert.match(chosen?.reason ?? '', /an epoch beside 200 requests a second [12]\.\d+ x as long as alone/)
 })
 
-test('for training it leaves the box to the trainer', () => {
+test('where training yields, an epoch is held beside the expected load and not beside all that is served', () => {
+  const space = spaceFor(plainBox)
+  const measured = search(measureOn(plainBox, space, Math.random), space, throughputGoal)
+  const [closed, atLoad] = [true, false].map(is =>
+    measured.points.find(
+      ({ training, threads, rate }) => training && threads === 2 && (rate === null) === is,
+    ),
+  )
+  assert.ok((closed?.trainingStepsPerSecond ?? 1) < 0.2, 'it would stretch 50 x')
+  assert.ok((atLoad?.trainingStepsPerSecond ?? 0) > 3)
+  assert.is(choosePoint(measured, throughputGoal, space, true, 1)?.point.threads, 2)
+})
+
+test('what requests wait for a slot beside the expected load counts as their latency', () => {
+  const space = spaceFor(plainBox)
+  const goal = { ...throughputGoal, bounds: { ...plainBounds, rate: 190, maxEpochStretch: 1.01 } }
+  const measured = search(measureOn(plainBox, space, Math.random), space, goal)
+  const chosen = choosePoint(measured, goal, space, true, 1)
+  assert.is(chosen?.point.threads, 2, 'one at a time is no better for an epoch, and requests would queue')
+  assert.match(chosen?.reason ?? '', /although an epoch beside 190 requests a second takes/)
+})
+
+test('for training it leaves the box to the trainer, as far as the expected load has room', () => {
   const box = { ...plainBox, cores: 4 }
   const goal: Goal = { ...throughputGoal, objective: 'training' }
   const space = spaceFor(box)
   const chosen = choosePoint(search(measureOn(box, space, Math.random), space, goal), goal, space, true)
-  assert.is(chosen?.point.threads, 1)
+  assert.is(chosen?.point.threads, 2)
 })
 
 test('a smaller micro-batch is taken where the whole one costs requests their bound', () => {
@@ -227,26 +249,31 @@ test('a search that was interrupted goes on with the same questions', () => {
   for (let kept = 0; kept < whole.points.length; kept += 1) {
     const next = nextPoint({ ...whole, points: whole.points.slice(0, kept) }, space, throughputGoal)
     const asked = whole.points[kept]
-    assert.ok(next && asked && isSame(next, asked), `question ${kept}`)
+    assert.ok(next && asked && isSame(next.point, asked) && next.rate === asked.rate, `question ${kept}`)
   }
 })
 
 test('an exhaustive search measures each point of the grid once', () => {
   const space = { ...spaceFor(plainBox), batch: [1, 2] }
   const measured = search(measureOn(plainBox, space, Math.random), space, throughputGoal, 'exhaustive')
-  assert.is(new Set(measured.points.map(keyOf)).size, gridSize(space))
-  assert.is(measured.points.length, gridSize(space))
+  const closed = measured.points.filter(({ rate }) => rate === null)
+  assert.is(new Set(closed.map(keyOf)).size, gridSize(space))
+  assert.is(closed.length, gridSize(space))
 })
 
-/** The whole grid, beside training for each of the intra-op threads that might be chosen alone. */
-const wholeGrid = (truth: Measure, space: SearchSpace): Measured => ({
-  points: space.intraOpThreads.flatMap(intraOpThreads =>
-    gridOf(space, intraOpThreads)
-      .filter(({ training }) => training || intraOpThreads === 1)
-      .map(truth),
-  ),
-  trainingAlone: trainingAloneOn(space),
-})
+/**
+ * The whole grid, beside training for each of the intra-op threads that might be chosen alone, and there beside the
+ * expected load too.
+ */
+function wholeGrid(truth: Measure, space: SearchSpace, goal: Goal): Measured {
+  const grid = space.intraOpThreads.flatMap(intraOpThreads =>
+    gridOf(space, intraOpThreads).filter(({ training }) => training || intraOpThreads === 1),
+  )
+  const closed: Measured = { points: grid.map(point => truth(point)), trainingAlone: trainingAloneOn(space) }
+  const rate = expectedRate(closed, goal, space)
+  const atLoad = grid.filter(({ training }) => training).map(point => truth(point, rate))
+  return { ...closed, points: [...closed.points, ...atLoad] }
+}
 
 /** By how much of the optimum of the whole grid the quick search falls short, alone and beside training. */
 function judge(measure: Measure, all: Measured, space: SearchSpace, goal: Goal) {
@@ -256,7 +283,7 @@ function judge(measure: Measure, all: Measured, space: SearchSpace, goal: Goal) 
     const of = (measured: Measured) => {
       const alone = choosePoint(measured, goal, space, false)?.point ?? leastPoint(space)
       const found = training ? choosePoint(measured, goal, space, true, alone.intraOpThreads)?.point : alone
-      return all.points.find(point => found && isSame(point, found))
+      return all.points.find(point => found && point.rate === null && isSame(point, found))
     }
     const [found, optimum] = [of(quick), of(all)]
     if (!found || !optimum) return 0
@@ -283,10 +310,9 @@ for (const [name, difference] of synthetic) {
     const box = { ...plainBox, ...difference }
     const space = spaceFor(box)
     const truth = measureOn({ ...box, noise: 0 }, space, Math.random)
-    const all = wholeGrid(truth, space)
     for (const latency of [{ ratio: 1.5 }, { ms: 23 }]) {
       const goal = { ...syntheticGoal, bounds: { ...syntheticGoal.bounds, latency } }
-      const exact = judge(truth, all, space, goal)
+      const exact = judge(truth, wholeGrid(truth, space, goal), space, goal)
       assert.ok(exact.measurements <= 0.15, `${exact.measurements}`)
       assert.ok(Math.min(...exact.shares) >= 0.95, `${JSON.stringify(latency)}: ${exact.shares}`)
     }
@@ -297,9 +323,10 @@ test('where measurements are off by 2 %, it finds 95 % of the optimum in ninetee
   const shares = synthetic.flatMap(([name, difference]) => {
     const box = { ...plainBox, ...difference }
     const space = spaceFor(box)
-    const all = wholeGrid(measureOn({ ...box, noise: 0 }, space, Math.random), space)
+    const truth = measureOn({ ...box, noise: 0 }, space, Math.random)
     return [{ ratio: 1.5 }, { ms: 23 }].flatMap(latency => {
       const goal = { ...syntheticGoal, bounds: { ...syntheticGoal.bounds, latency } }
+      const all = wholeGrid(truth, space, goal)
       return [1, 2, 3, 4, 5].flatMap(seed => {
         const measure = measureOn({ ...box, noise: 0.02 }, space, seededRandom(seed))
         const { shares, measurements } = judge(measure, all, space, goal)
@@ -330,18 +357,19 @@ for (const file of existsSync(recordings) ? readdirSync(recordings) : []) {
 
   for (const objective of ['throughput', 'latency', 'training'] as const) {
     test(`on the grid recorded in ${file} it finds 95 % of the optimum for ${objective}`, () => {
-      assert.ok(points.length >= 60, `${points.length} points`)
+      const closed = points.filter(({ rate }) => rate === null)
+      assert.ok(closed.length >= 60, `${closed.length} points`)
       const goal: Goal = { objective, bounds }
       const known: MeasuredPoint[] = []
       const quick = { points: known, trainingAlone }
       for (let next = nextPoint(quick, recorded, goal); next; next = nextPoint(quick, recorded, goal)) {
-        const wanted = next
-        const found = points.find(point => isSame(point, wanted))
+        const { point: wanted, rate } = next
+        const found = points.find(point => isSame(point, wanted) && (point.rate === null) === (rate === null))
         // Beside training the recording has the intra-op threads of its own choice alone.
         if (found === undefined) break
         known.push(found)
       }
-      assert.ok(known.length <= 0.15 * points.length, `${known.length} of ${points.length}`)
+      assert.ok(known.length <= 0.15 * closed.length, `${known.length} of ${closed.length}`)
       const all = { points, trainingAlone }
       for (const training of [false, true]) {
         const [found, optimum] = [quick, all].map(measured => {
@@ -349,7 +377,7 @@ for (const file of existsSync(recordings) ? readdirSync(recordings) : []) {
           return choosePoint(measured, goal, recorded, training, training ? alone : undefined)?.point
         })
         const [value, most] = [found, optimum].map(chosen => {
-          const point = points.find(point => chosen && isSame(point, chosen))
+          const point = closed.find(point => chosen && isSame(point, chosen))
           return point === undefined ? undefined : objectiveValue(point, goal)
         })
         if (most === undefined) continue

@@ -18,6 +18,8 @@ export interface SyntheticBox {
   bandwidthCores: number
   /** How much slower inference is beside a trainer on as many threads as cores with the whole batch. */
   trainerCost: number
+  /** How much slower training is for each further thread that infers beside it, where nothing preempts. */
+  crowding: number
   /** What the trainer gets of itself while inference takes all it can: little on a CPU, more where nothing preempts. */
   trainerFloor: number
   mebibytes: { process: number; thread: number; row: number; trainer: number }
@@ -33,6 +35,7 @@ export const plainBox: SyntheticBox = {
   wideRows: 64,
   bandwidthCores: 64,
   trainerCost: 0.05,
+  crowding: 0,
   trainerFloor: 0.02,
   mebibytes: { process: 120, thread: 30, row: 4, trainer: 300 },
   noise: 0,
@@ -43,7 +46,7 @@ const stepsPerEpoch = 20
 
 /** `random`: uniform in 0..1, for noise. */
 export function measureOn(box: SyntheticBox, space: SearchSpace, random: () => number) {
-  return (point: SearchPoint): MeasuredPoint => {
+  return (point: SearchPoint, rate: number | null = null): MeasuredPoint => {
     const { threads, intraOpThreads, batch, training, trainerThreads, microBatch } = point
     const noisy = (value: number) => value * (1 + box.noise * normal(random))
     const fullBatch = space.microBatch.at(-1) ?? 1
@@ -56,9 +59,13 @@ export function measureOn(box: SyntheticBox, space: SearchSpace, random: () => n
     const useful = box.serial * 1 + (1 - box.serial) * intraOpThreads
     const capacity = Math.min(box.cores, box.bandwidthCores)
     const load = (threads * useful) / capacity
-    const latency = runMs * Math.max(1, load)
+    const served = (1000 * threads * batch) / (runMs * Math.max(1, load))
+    // Of what it serves: waiting grows with it as in a queue with one server for all.
+    const used = rate === null ? 1 : Math.min(0.99, rate / served)
+    const waitMs = rate === null ? 0 : (runMs * used ** (threads + 1)) / (1 - used)
+    const latency = rate === null ? runMs * Math.max(1, load) : runMs + waitMs
     const [noisyLatency, mib] = [noisy(latency), 2 ** 20]
-    const idle = Math.max(0, 1 - (threads * useful) / box.cores)
+    const idle = Math.max(0, 1 - (used * Math.min(threads * useful, box.cores)) / box.cores)
     const share = Math.max(box.trainerFloor, Math.min(1, (idle * box.cores) / (trainerThreads ?? 1)))
     const efficiency = 0.85 + (0.15 * (microBatch ?? 1)) / fullBatch
     const memory = box.mebibytes
@@ -66,18 +73,18 @@ export function measureOn(box: SyntheticBox, space: SearchSpace, random: () => n
     const steps =
       stepsAlone *
       efficiency *
-      share *
+      (share / (1 + box.crowding * (threads - 1))) *
       ((0.4 + 0.6 * (trainerThreads ?? 1)) / (0.4 + 0.6 * Math.min(4, box.cores)))
     return {
       ...{ threads, intraOpThreads, batch, training, trainerThreads, microBatch },
-      rate: null,
+      rate,
       fits: true,
       stable: true,
       requests: 100,
       failed: 0,
-      throughput: noisy((1000 * threads * batch) / latency),
+      throughput: noisy(rate ?? served),
       latencyMs: percentiles,
-      queueMs: { p50: 0, p95: 0, p99: 0 },
+      queueMs: { p50: waitMs / 3, p95: waitMs, p99: waitMs * 1.5 },
       runMs: percentiles,
       cpuSecondsPerInference: runMs / 1000,
       peakMemoryBytes:
