@@ -5,10 +5,11 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Deployment } from '../core/deployment.ts'
-import { CorunError, deserializeError, serializeError } from '../core/errors.ts'
+import { CorunError, serializeError } from '../core/errors.ts'
 import { failureCodes, type PoolReply, type PoolTask } from '../core/messages.ts'
 import { within } from '../core/within.ts'
 import type { WearLimits } from './choose-recycling.ts'
+import { createEverywhere } from './everywhere.ts'
 import { createFarewell } from './farewell.ts'
 import type { EndReason } from './judge-thread.ts'
 import { createKnownDeployments } from './known-deployments.ts'
@@ -96,7 +97,7 @@ export function createPool(options: PoolOptions): Pool {
       disposeLimitMs,
       onMessage: message => (message.type === 'log' ? onLogLine(message.line) : streams.receive(message)),
     },
-    { prepare, farewell: threadId => farewell(threadId) },
+    { prepare: threadId => everywhere.prepare(threadId), farewell: threadId => farewell(threadId) },
   )
   const { book } = threads
   const watch = watchThreads(threads, {
@@ -106,10 +107,6 @@ export function createPool(options: PoolOptions): Pool {
     taskMemoryBytes,
     wear: { ...defaultWear, ...wear },
   })
-  /** What every thread shall have loaded. */
-  const wanted = new Map<string, Deployment>()
-  /** Those that ended a thread which was loading them: others load them with their first request. */
-  const dangerous = new Set<string>()
   const known = createKnownDeployments(() => threads.members().map(({ threadId }) => threadId))
   const unloadLimitMs = disposeLimitMs + unloadSlackMs
   const farewell = createFarewell({
@@ -120,6 +117,10 @@ export function createPool(options: PoolOptions): Pool {
     log,
   })
   let closed: Promise<void> | undefined
+
+  /** Undefined while tasks are taken. */
+  const refusal = (): CorunError | undefined => (closed === undefined ? undefined : refuse())
+  const everywhere = createEverywhere({ book, send, post, run, refusal, log, loadPatienceMs })
 
   function refuse(): CorunError {
     return closed === undefined
@@ -225,100 +226,6 @@ export function createPool(options: PoolOptions): Pool {
     }
   }
 
-  /** Loads what serves in a thread that takes the place of another, before it takes tasks. */
-  async function prepare(threadId: number): Promise<void> {
-    const loaded: string[] = []
-    for (const [id, deployment] of wanted) {
-      if (dangerous.has(id)) continue
-      try {
-        const reply = await send<'load'>({ type: 'load', deployment }, threadId)
-        if (reply.ok) loaded.push(id)
-        else log.error({ deployment: id, err: reply.error }, 'a new thread could not load a deployment')
-      } catch (error) {
-        if (closed !== undefined) return
-        dangerous.add(id)
-        log.error({ deployment: id, err: error }, 'a deployment ended the new thread that loaded it')
-        return
-      }
-    }
-    for (const deploymentId of loaded.filter(id => !wanted.has(id))) {
-      await send<'unload'>({ type: 'unload', deploymentId }, threadId).catch(() => undefined)
-    }
-  }
-
-  async function loadEverywhere(deployment: Deployment): Promise<void> {
-    const isNew = !wanted.has(deployment.id)
-    wanted.set(deployment.id, deployment)
-    dangerous.delete(deployment.id)
-    try {
-      await loadInAll(deployment)
-    } catch (error) {
-      if (isNew) wanted.delete(deployment.id)
-      throw error
-    }
-  }
-
-  async function loadInAll(deployment: Deployment): Promise<void> {
-    const task = () => ({ type: 'load', deployment }) as const
-    const seen = new Set<number>()
-    let loaded = 0
-    let busy = 0
-    // Threads that come meanwhile are seen too. A later one loads by itself, with its first request.
-    for (;;) {
-      if (closed !== undefined) throw refuse()
-      const next = book.ids().find(threadId => !seen.has(threadId))
-      if (next === undefined) break
-      seen.add(next)
-      const taking = book.takeThread(next)
-      const threadId = await within(taking, loadPatienceMs)
-      if (threadId === 'late') {
-        busy += 1
-        log.warn(
-          { deployment: deployment.id, thread: next },
-          'a thread stays busy, and loads when it is free',
-        )
-        void taking.then(free => (free === undefined ? undefined : post(task(), free)))
-      } else if (threadId !== undefined) {
-        const reply = await post<'load'>(task(), threadId)
-        if (reply === 'not-begun') continue
-        if (!reply.ok) throw deserializeError(reply.error)
-        loaded += 1
-      }
-    }
-    if (loaded > 0) return
-    // What no thread has loaded is not known to work.
-    if (busy > 0) throw new CorunError('saturated', `no thread was free to load for ${loadPatienceMs} ms`)
-    const reply = await run<'load'>(task())
-    if (!reply.ok) throw deserializeError(reply.error)
-  }
-
-  /** One thread after another, so that the others serve; one that stays busy keeps none of them waiting. */
-  async function unloadEverywhere(deploymentId: string): Promise<void> {
-    const name = wanted.get(deploymentId)?.function
-    wanted.delete(deploymentId)
-    async function unload(threadId: number | undefined): Promise<void> {
-      if (threadId === undefined) return
-      const task = {
-        ...({ type: 'unload', deploymentId } as const),
-        ...(name === undefined ? {} : { function: name }),
-      }
-      const reply = await post<'unload'>(task, threadId)
-      if (reply === 'not-begun' || reply.ok) return
-      log.warn(
-        { function: name, deployment: deploymentId, thread: threadId, err: reply.error },
-        'a deployment was not unloaded',
-      )
-    }
-    const later: Promise<void>[] = []
-    for (const id of book.ids()) {
-      const taking = book.takeThread(id)
-      const unloading = taking.then(unload)
-      if ((await within(taking, unloadPatienceMs)) === 'late') later.push(unloading)
-      else await unloading
-    }
-    await Promise.all(later)
-  }
-
   async function shutDown(): Promise<void> {
     await within(book.idle(), closeGraceMs)
     watch.close()
@@ -327,8 +234,8 @@ export function createPool(options: PoolOptions): Pool {
 
   return {
     run: task => (closed === undefined ? run(task) : Promise.resolve(failed(refuse()))),
-    loadEverywhere,
-    unloadEverywhere,
+    loadEverywhere: everywhere.load,
+    unloadEverywhere: everywhere.unload,
     expectStream: streams.expectStream,
     stats() {
       const restartsBy = threads.restarts()
@@ -370,9 +277,6 @@ function nameOf(task: PoolTask): string {
 
 /** What an unload may take beside its `dispose`: sessions are released, and the thread may have to wait for its turn. */
 const unloadSlackMs = 1000
-
-/** How long a thread that has a task is waited for before the next one unloads. */
-const unloadPatienceMs = 200
 
 /** Threads that a task is sent to while it has not begun. */
 const mostTries = 3
