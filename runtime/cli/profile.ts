@@ -55,7 +55,7 @@ const profileArgs = {
   ),
   exhaustive: { type: 'boolean', description: 'Measure every point of the grid' },
   budget: text('Begin nothing after this time, such as 3m, and say what was left out', 'time'),
-  window: text('Length of a window; a point has three that agree, at most six (default 600)', 'ms'),
+  window: text('Length of a window; a point has three that agree, at most six (default 500)', 'ms'),
   'max-batch': text('Most requests to try as one batch (default 16)', 'number'),
   'max-threads': text('Most threads to try (default twice the cores)', 'number'),
 } satisfies ArgsDef
@@ -106,7 +106,7 @@ function readArgs(config: Config, args: ArgValues): Asked {
     },
     mode: args.exhaustive === true ? 'exhaustive' : 'quick',
     budgetMs: timeBudget(args.budget),
-    windowMs: positive('window', args.window, 600),
+    windowMs: positive('window', args.window, 500),
     maxThreads: wholeNumber('max-threads', args['max-threads'], 2 * cores),
     maxBatch: wholeNumber('max-batch', args['max-batch'], 16),
     mix: mixOf(args.mix),
