@@ -41,7 +41,7 @@ export interface MeasureBox {
 
 /** Steps that make a rate, and the windows that may pass until they are made. */
 const fewSteps = 5
-const mostWindowsAlone = 5
+const mostWindowsAlone = 8
 /** Between two looks at the device's memory. */
 const lookMs = 400
 

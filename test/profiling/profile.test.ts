@@ -308,6 +308,31 @@ test('the memory of each model under load is in the profile, and in words in its
   assert.is(profileSchema.parse(older).models, undefined)
 })
 
+test('a probe is told of the trainer beside it, and what it may have held goes on when it ends', async () => {
+  const { options, jobs } = fakeBox()
+  const priority = { how: 'idle-class', niceness: 10, switches: true, holds: true } as const
+  const yields = { pid: 4711, threads: 1, share: 0.05, priority }
+  let held = 0
+  await profileBox({
+    ...options,
+    async measure(job, onMeasuring) {
+      if (job.trainer !== null) held += 1
+      return options.measure(job, onMeasuring)
+    },
+    async startTraining(setting) {
+      const loop = await options.startTraining(setting)
+      const goOn = () => {
+        held -= 1
+      }
+      return loop && { ...loop, yields, goOn }
+    },
+  })
+  const told = jobs.filter(({ trainer }) => trainer !== null)
+  assert.ok(told.length > 0 && told.length < jobs.length, 'beside training, and not alone')
+  assert.ok(told.every(({ trainer }) => trainer?.pid === 4711))
+  assert.is(held, 0)
+})
+
 test('the chosen points are measured beside the load that is expected, alone too', async () => {
   const { options, jobs } = fakeBox()
   options.goal.bounds.rate = 40
