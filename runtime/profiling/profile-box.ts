@@ -44,6 +44,8 @@ export interface ProfileOptions extends Omit<MeasureOptions, 'provider' | 'train
 
 /** Of what is free on the device: the rest is for what a prediction does not see. */
 const deviceShare = 0.9
+/** Choices in a row that are measured beside the expected load. */
+const mostProven = 3
 /** Curves and open loops come after the search: at most so many measurements. */
 const afterSearch = 6
 
@@ -102,9 +104,16 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
   try {
     const searched = await measureAll(() => nextPoint(measured(), space, goal, mode), 'part of the search')
     const alone = choosePoint(measured(), goal, space, false)
-    const beside = isTrainable(space)
-      ? choosePoint(measured(), goal, space, true, alone?.point.intraOpThreads)
-      : alone
+    const chooseBeside = () =>
+      isTrainable(space) ? choosePoint(measured(), goal, space, true, alone?.point.intraOpThreads) : alone
+    let beside = chooseBeside()
+    // A search that ran out of measurements leaves its choice unproven; what is proven wrong is chosen no more.
+    for (let tries = 0; searched && tries < mostProven && beside !== undefined; tries += 1) {
+      const { point } = beside
+      await measureAll(() => nextAtLoad(point), 'the expected load')
+      beside = chooseBeside()
+      if (beside !== undefined && isSame(beside.point, point)) break
+    }
     // Beside training first: its trainer runs.
     for (const choice of searched ? [beside, alone] : []) {
       if (choice === undefined || (choice === beside && beside === alone)) continue

@@ -1,5 +1,5 @@
 /** The report beside a profile: one page that needs nothing else, with its curves, its table and what was chosen. Pure. */
-import { latencyLimitMs } from './bounds.ts'
+import { foundAtLoad, latencyLimitMs, yardstickOf } from './bounds.ts'
 import { type Chart, chartSvg, escapeText, type Mark, type Series } from './chart.ts'
 import { curveOf } from './curve.ts'
 import type { MeasuredPoint, Profile, ProfiledOperatingPoint } from './profile.ts'
@@ -119,16 +119,33 @@ export function chartsOf(profile: Profile): Chart[] {
           ],
         },
       ],
-      marks: study.map(({ network, stretch }) => ({
-        x: studyConcurrency,
-        y: alone * stretch,
-        style: 'c',
-        text: `${network} in the study: x${stretch} at ${studyConcurrency}`,
-      })),
-      levels: [{ y: alone * bounds.maxEpochStretch, text: `bound: x${bounds.maxEpochStretch}` }],
+      marks: [
+        ...besideLoad(profile),
+        ...study.map(({ network, stretch }) => ({
+          x: studyConcurrency,
+          y: alone * stretch,
+          style: 'c',
+          text: `${network} in the study: x${stretch} at ${studyConcurrency}`,
+        })),
+      ],
+      levels: [
+        {
+          y: alone * bounds.maxEpochStretch,
+          text: `bound beside the expected load: x${bounds.maxEpochStretch}`,
+        },
+      ],
     })
   }
   return charts
+}
+
+/** An epoch at the chosen point beside the load that is expected, where its bound is held. */
+function besideLoad(profile: Profile): Mark[] {
+  const chosen = { ...searchPoint(profile.besideTraining, true), batch: profile.besideTraining.batch }
+  const found = foundAtLoad(chosen, yardstickOf(profile, profile.bounds))
+  if (found === undefined || found.epochSeconds === null) return []
+  const text = `chosen, beside ${found.rate} requests a second`
+  return [{ x: found.threads, y: found.epochSeconds, style: 'b', text }]
 }
 
 const searchPoint = (point: ProfiledOperatingPoint, training: boolean): SearchPoint => ({

@@ -118,8 +118,8 @@ function modelText({ weights, why, weightBytes }: ProfiledModel, profile: Profil
 
 /** What was asked for, in a sentence. */
 export function boundsText({ bounds, objective }: Profile): string {
-  const { latency, percentile, memoryBudgetBytes, deviceBudgetBytes, maxEpochStretch } = bounds
+  const { latency, percentile, memoryBudgetBytes, deviceBudgetBytes, maxEpochStretch, rate } = bounds
   const limit = 'ratio' in latency ? `${latency.ratio} x one inference alone` : `${latency.ms} ms`
   const device = deviceBudgetBytes === null ? '' : ` and ${mebibytes(deviceBudgetBytes)} of the device`
-  return `Objective: ${objective}. Bounds: ${percentile} up to ${limit}, ${mebibytes(memoryBudgetBytes)} of memory${device}, an epoch up to ${maxEpochStretch} x as long as alone.`
+  return `Objective: ${objective}. Bounds: ${percentile} up to ${limit}, ${mebibytes(memoryBudgetBytes)} of memory${device}, an epoch up to ${maxEpochStretch} x as long as alone, beside ${rate == null ? 'a quarter of what is served alone' : `${rate} requests a second`}.`
 }

@@ -3,12 +3,13 @@ import { CorunError } from '../core/errors.ts'
 import { isOutOfMemory } from '../core/out-of-memory.ts'
 import type { TrainerJob } from '../core/trainer-messages.ts'
 import { residentBytes } from '../device/memory.ts'
+import { threadTimes } from '../device/thread-times.ts'
 import type { LaunchTrainer } from '../training/launch.ts'
 import type { ProbeJob } from './probe-job.ts'
 
 /** A training loop that runs until it is stopped. */
 export interface TrainingLoop {
-  /** Steps since the loop began, the part of the present one that its time so far suggests included. */
+  /** Steps since the loop began, the part of the present one that its processor time so far suggests included. */
   steps(): number
   stepsPerEpoch: number
   residentBytes(): number
@@ -47,9 +48,16 @@ export function startTrainingLoop({
   yields,
 }: LoopOptions): Promise<TrainingLoop | undefined> {
   return new Promise((resolve, reject) => {
-    let [steps, stepsPerEpoch, stepMs, lastAt] = [0, 0, Number.POSITIVE_INFINITY, now()]
+    let [steps, stepsPerEpoch, stepMs, lastAt] = [0, 0, Number.POSITIVE_INFINITY, 0]
     let ended: 'memory' | CorunError | undefined
     let stopping = false
+    let ranMs: number | undefined
+    /** On a step. Processor time where it yields: what is held makes no progress. Else time. Unit: ms. */
+    const spent = () => {
+      if (yields === undefined || trainer.pid === undefined) return now()
+      ranMs = threadTimes(trainer.pid)?.ranMs ?? ranMs
+      return ranMs ?? now()
+    }
     const end = (why: 'memory' | CorunError) => {
       ended ??= why
       if (ended === 'memory') resolve(undefined)
@@ -61,12 +69,15 @@ export function startTrainingLoop({
         const error = new CorunError(event.error.code, event.error.message)
         end(isOutOfMemory(error) ? 'memory' : error)
       } else if (event.type === 'progress') {
-        ;[steps, stepMs, lastAt] = [event.step, event.stepMs, now()]
-        resolve(loop)
+        const at = spent()
+        // Of this step alone: what came before the first one was no step.
+        if (steps > 0) stepMs = (at - lastAt) / Math.max(1, event.step - steps)
+        ;[steps, lastAt] = [event.step, at]
+        if (Number.isFinite(stepMs)) resolve(loop)
       }
     })
     const loop: TrainingLoop = {
-      steps: () => steps + Math.min(0.99, (now() - lastAt) / stepMs),
+      steps: () => steps + Math.min(0.99, (spent() - lastAt) / stepMs),
       get stepsPerEpoch() {
         return stepsPerEpoch
       },
