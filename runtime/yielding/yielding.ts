@@ -259,7 +259,11 @@ function keepPace(
   }
   const timer = setInterval(look, paceMs)
   look()
-  if (heard) mayHold()
+  if (heard) {
+    mayHold()
+    // Who let it yield before may have left it in a burst.
+    if (classes !== undefined && pid !== undefined) void move(classes, pid, 'idle')
+  }
   return {
     event: mayHold,
     told(command) {
