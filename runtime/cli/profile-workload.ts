@@ -12,7 +12,7 @@ import type { MixSource, ProfileKey } from '../profiling/profile.ts'
 import { startTrainingLoop, type TrainerSetting, type TrainingLoop } from '../profiling/training-loop.ts'
 import { prepareLoopJob } from '../retraining/prepare-job.ts'
 import { openSystem, type System } from './system.ts'
-import { lowPriorityLauncher, trainerPriority, trainerThreads } from './trainer-settings.ts'
+import { lowPriorityLauncher, mustAsk, trainerPriority, trainerThreads } from './trainer-settings.ts'
 
 export interface Workload {
   provider: Provider
@@ -125,7 +125,7 @@ async function trainingOf(
   const folder = join(scratch, 'loop')
   await mkdir(folder, { recursive: true })
   const priority = trainerPriority(config, availableParallelism())
-  const letYield = system.provider === 'cpu' && priority.how !== 'none'
+  const asks = mustAsk(system.provider, priority)
   const settings = {
     candidateFile: join(folder, 'candidate.onnx'),
     provider: system.provider,
@@ -142,7 +142,7 @@ async function trainingOf(
         await writeFile(jobFile, JSON.stringify({ ...job, ...setting }))
         return startTrainingLoop({
           ...{ launch: lowPriorityLauncher(priority), jobFile, now: () => performance.now() },
-          yields: letYield ? { threads: setting.threads, share: config.trainingShare, priority } : undefined,
+          yields: asks ? undefined : { threads: setting.threads, share: config.trainingShare, priority },
         })
       },
     }

@@ -41,6 +41,7 @@ import { createYielding, wantEveryCore } from '../yielding/yielding.ts'
 import { hostSlots, operatingState, poolLimits, warmBatches } from './scheduling.ts'
 import {
   lowPriorityLauncher,
+  mustAsk,
   trainerMemoryBytes,
   trainerPriority,
   trainerThreads,
@@ -247,8 +248,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     share: config.trainingShare,
     threads,
     priority,
-    // The CPU's scheduler preempts by itself, where there is a low priority; a GPU's does not.
-    asks: provider !== 'cpu' || priority.how === 'none',
+    asks: mustAsk(provider, priority),
     crowdedFrom: wantEveryCore(poolOptions.intraOpThreads),
     pressure: () => {
       const { p95Ms, boundMs } = scheduler.view()

@@ -1,6 +1,6 @@
 /** How trainers run on this box beside serving: their priority, threads and memory. */
 import { availableParallelism } from 'node:os'
-import { type Config, type OperatingPoints, safeOperatingPoints } from '../core/config.ts'
+import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
@@ -10,10 +10,12 @@ export function trainerPriority({ trainingShare }: Config, slots: number): Train
   return findPriority({ share: trainingShare, contenders: Math.max(1, slots / availableParallelism()) })
 }
 
-/** Starts trainers so that they yield: by default at the lowest priority that this system offers. */
-export function lowPriorityLauncher(
-  priority: TrainerPriority = findPriority({ share: 0, contenders: 1 }),
-): LaunchTrainer {
+/** Whether a trainer asks before each step: the CPU's scheduler preempts by itself, where there is a low priority; a GPU's does not. */
+export const mustAsk = (provider: Provider, { how }: TrainerPriority): boolean =>
+  provider !== 'cpu' || how === 'none'
+
+/** Starts trainers so that they yield. */
+export function lowPriorityLauncher(priority: TrainerPriority): LaunchTrainer {
   return createTrainerLauncher((command, args) => withPriority({ command, args }, priority))
 }
 

@@ -6,7 +6,7 @@ import { type BeyondMemory, beyondMemory } from './beyond-memory.ts'
 import { type Measured, mebibytes } from './bounds.ts'
 import { nextCurvePoint } from './curve.ts'
 import { type MeasureBox, type MeasureOptions, openMeasureBox } from './measure-box.ts'
-import { type Choice, choosePoint, expectedRate, type Goal } from './objective.ts'
+import { type Choice, choosePoint, type Goal } from './objective.ts'
 import {
   type Bounds,
   type MeasuredPoint,
@@ -17,7 +17,7 @@ import {
   type ProfileKey,
   profileVersion,
 } from './profile.ts'
-import { mostMeasurements, type NextPoint, nextPoint, type SearchMode } from './search.ts'
+import { mostMeasurements, type NextPoint, nextAtLoad, nextPoint, type SearchMode } from './search.ts'
 import { gridSize, isSame, isTrainable, leastPoint, type SearchPoint, type SearchSpace } from './space.ts'
 
 export interface Progress {
@@ -45,7 +45,7 @@ export interface ProfileOptions extends Omit<MeasureOptions, 'provider' | 'train
 /** Of what is free on the device: the rest is for what a prediction does not see. */
 const deviceShare = 0.9
 /** Choices in a row that are measured beside the expected load. */
-const mostProven = 3
+const mostProven = 4
 /** Curves and open loops come after the search: at most so many measurements. */
 const afterSearch = 6
 
@@ -69,12 +69,10 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
   const measured = (): Measured => ({ points, trainingAlone: box.trainingAlone() })
 
   /** What is chosen, beside the load that is expected: what it is alone is what it is held against beside training. */
-  function nextAtLoad(point: SearchPoint): NextPoint | undefined {
-    if (bounds.rate === null && !isTrainable(space)) return undefined
-    if (points.some(other => other.rate !== null && isSame(other, point))) return undefined
-    const rate = expectedRate(measured(), goal, space)
-    return rate === undefined ? undefined : { point, rate }
-  }
+  const besideLoad = (point: SearchPoint): NextPoint | undefined =>
+    typeof bounds.rate === 'number' || isTrainable(space)
+      ? nextAtLoad(point, measured(), space, goal)
+      : undefined
 
   /** Why nothing more is measured; undefined while there is time and memory. */
   async function endOf(): Promise<string | undefined> {
@@ -110,7 +108,7 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
     // A search that ran out of measurements leaves its choice unproven; what is proven wrong is chosen no more.
     for (let tries = 0; searched && tries < mostProven && beside !== undefined; tries += 1) {
       const { point } = beside
-      await measureAll(() => nextAtLoad(point), 'the expected load')
+      await measureAll(() => besideLoad(point), 'the expected load')
       beside = chooseBeside()
       if (beside !== undefined && isSame(beside.point, point)) break
     }
@@ -121,7 +119,7 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
         const nextOfCurve = () => closedLoop(nextCurvePoint(measured(), space, choice.point, goal))
         await measureAll(nextOfCurve, 'part of a curve')
       }
-      await measureAll(() => nextAtLoad(choice.point), 'the expected load')
+      await measureAll(() => besideLoad(choice.point), 'the expected load')
     }
     const beyond = beyondMemory(measured(), space, bounds, alone?.point.intraOpThreads)
     const beyondTexts = (of: readonly BeyondMemory[]) =>

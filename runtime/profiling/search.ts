@@ -33,8 +33,6 @@ export type SearchMode = 'quick' | 'exhaustive'
 
 /** Of the grid that a quick search may measure, repeats included. */
 const quickShare = 0.15
-/** Of the best of a whole grid, those that are measured beside the expected load until one holds its bounds there. */
-const mostAtLoad = 8
 /** A small grid leaves room for no share: the least that says anything. */
 const leastMeasurements = 9
 
@@ -42,7 +40,7 @@ const leastMeasurements = 9
 export function mostMeasurements(space: SearchSpace, mode: SearchMode): number {
   const size = gridSize(space)
   return mode === 'exhaustive'
-    ? size + (isTrainable(space) ? mostAtLoad : 0)
+    ? size
     : Math.min(size, Math.max(leastMeasurements, Math.floor(size * quickShare)))
 }
 
@@ -68,38 +66,34 @@ export function nextPoint(
   const yardstick = yardstickOf(measured, goal.bounds)
   const closed = measured.points.filter(({ rate }) => rate === null)
   const known: Known = { ...measured, points: closed, yardstick }
-  if (mode === 'exhaustive') return nextOfGrid(known, measured, space, goal)
+  if (mode === 'exhaustive') {
+    const point = nextOfGrid(known, space, goal)
+    return point && { point, rate: null }
+  }
   const most = mostMeasurements(space, 'quick')
-  return measured.points.length < most ? nextOfSearch(known, space, goal, most) : undefined
+  return measured.points.length < most ? nextOfSearch(known, measured, space, goal, most) : undefined
 }
 
-/** Every point that memory would hold; then what an epoch takes at the one that would be chosen, until it holds. */
-function nextOfGrid(known: Known, all: Measured, space: SearchSpace, goal: Goal): NextPoint | undefined {
-  const point = nextInLoop(known, space, goal)
-  if (point !== undefined) return { point, rate: null }
-  if (!isTrainable(space)) return undefined
-  const intraOpThreads = choosePoint(all, goal, space, false)?.point.intraOpThreads
-  const chosen = choosePoint(all, goal, space, true, intraOpThreads)?.point
-  if (known.yardstick.atLoad.size >= mostAtLoad) return undefined
-  const measurable = known.points.some(other => chosen && isSame(other, chosen) && other.fits)
-  return chosen && measurable ? atLoad(chosen, known, space, goal) : undefined
-}
-
-/** Beside the expected load; undefined where that is known, or no load is. Near to a bound it is measured twice. */
-function atLoad(point: SearchPoint, known: Known, space: SearchSpace, goal: Goal): NextPoint | undefined {
-  const { yardstick } = known
-  const closed = summaryOf(
-    known.points.filter(other => isSame(other, point)),
-    goal.bounds,
-  )
+/**
+ * The point beside the expected load; undefined where that is known, or no load is. Near to a bound it is measured twice.
+ */
+export function nextAtLoad(
+  point: SearchPoint,
+  measured: Measured,
+  space: SearchSpace,
+  goal: Goal,
+): NextPoint | undefined {
+  const yardstick = yardstickOf(measured, goal.bounds)
+  const closed = summariesOf(measured.points, goal.bounds).find(other => isSame(other, point))
   const over = closed === undefined ? 0 : violationOf(closed, yardstick)
   const times = over > 0 && over <= doubtfulShare - 1 ? timesDoubtful : 1
-  const rate = expectedRate(known, goal, space)
-  const measured = yardstick.atLoad.get(keyOf(point))?.length ?? 0
-  return rate === undefined || measured >= times ? undefined : { point, rate }
+  const rate = expectedRate(measured, goal, space)
+  const known = yardstick.atLoad.get(keyOf(point))?.length ?? 0
+  return rate === undefined || known >= times ? undefined : { point, rate }
 }
 
-function nextInLoop(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
+/** Every point that memory would hold. */
+function nextOfGrid(measured: Measured, space: SearchSpace, goal: Goal): SearchPoint | undefined {
   const known = new Set(measured.points.map(keyOf))
   const alone = gridOf({ ...space, trainerThreads: [], microBatch: [] })
   const next = (points: readonly SearchPoint[]) =>
@@ -119,14 +113,20 @@ interface Question {
 
 type Questions<Answer> = Generator<Question, Answer, MeasuredPoint>
 
-function nextOfSearch(measured: Known, space: SearchSpace, goal: Goal, most: number): NextPoint | undefined {
+function nextOfSearch(
+  measured: Known,
+  all: Measured,
+  space: SearchSpace,
+  goal: Goal,
+  most: number,
+): NextPoint | undefined {
   const search = quickSearch(measured, space, goal, isTrainable(space) ? Math.ceil(most / 2) : most)
   for (let step = search.next(); !step.done; ) {
     const { point, times } = step.value
     const known = measured.points.filter(other => isSame(other, point))
     const summary = summaryOf(known, goal.bounds)
     if (summary === undefined || known.length < times) return { point, rate: null }
-    const beside = step.value.atLoad ? atLoad(point, measured, space, goal) : undefined
+    const beside = step.value.atLoad ? nextAtLoad(point, all, space, goal) : undefined
     if (beside !== undefined) return beside
     step = search.next(summary)
   }

@@ -87,7 +87,7 @@ const priority = findPriority({ share: 0.5, contenders: 1 })
 if (!priority.switches) console.log('skipped: this user may not raise a process out of the idle class')
 
 ;(priority.switches ? test : test.skip)(
-  'a trainer that starves in the idle class is raised to the normal one',
+  'a trainer that starves in the idle class is raised to the normal one, and put back by who takes it over',
   async () => {
     const { command, args } = withPriority(
       {
@@ -111,6 +111,11 @@ if (!priority.switches) console.log('skipped: this user may not raise a process 
     assert.is(run.report.bursts, 1)
     assert.is(run.report.how, 'idle-class-with-bursts')
     assert.is(run.report.note, null)
+    assert.is(policy(), 0, 'a burst that nobody looks after any more goes on')
+    const next = open({ priority, share: 0.001, threads: 1 }).follow({ paused: () => false })
+    next.attach({ pid: trainer.pid, send: () => {} }, true)
+    await until(() => policy() === 5)
+    next.detach()
     trainer.kill('SIGKILL')
     await once(trainer, 'close')
   },
