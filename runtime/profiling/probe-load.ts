@@ -27,6 +27,26 @@ export interface LoadContext {
   ended(): boolean
 }
 
+/** Requests of each function that each thread answers before a load: it loads and compiles with the first. */
+const warmRequests = 2
+
+/**
+ * The first request of a thread takes some 100 ms, and those that arrive meanwhile wait for it: neither is the load's.
+ * Every thread answers some of each function; `onReply` is told of them.
+ */
+export async function warmThreads(context: LoadContext): Promise<void> {
+  const { targets, job } = context
+  for (let turn = 0; turn < warmRequests; turn += 1) {
+    for (const target of targets) {
+      const inThread = () => {
+        const calls = Array.from({ length: job.batch }, (_, index) => callOf(target, turn + index))
+        return send(context, target, calls, () => performance.now())
+      }
+      await Promise.all(Array.from({ length: job.threads }, inThread))
+    }
+  }
+}
+
 /** Resolves when the load has ended and every request of it has been answered. */
 export function applyLoad(context: LoadContext): Promise<void> {
   return context.job.rate === null ? closedLoop(context) : openLoop(context, context.job.rate)

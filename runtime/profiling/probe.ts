@@ -15,7 +15,7 @@ import { seededRandom } from '../training/random.ts'
 import { createYielding, wantEveryCore } from '../yielding/yielding.ts'
 import { latencyPercentiles } from './latency.ts'
 import { type ProbeEvent, type ProbeJob, type ProbeResult, probeJobSchema } from './probe-job.ts'
-import { applyLoad, type Target } from './probe-load.ts'
+import { applyLoad, type LoadContext, type Target, warmThreads } from './probe-load.ts'
 import { haveSettled, mostWindows, type WindowFigures, windowsThatAgree } from './stability.ts'
 
 /** Of arrivals and of the mix: every point is asked the same. */
@@ -44,7 +44,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
   let stop = false
   let memoryRanOut = false
   const trainer = job.trainer === null ? undefined : letYield(job, job.trainer)
-  const load = applyLoad({
+  const context: LoadContext = {
     ...{ pool, targets, job },
     random: seededRandom(seed),
     ended: () => stop,
@@ -59,7 +59,9 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
       window.failed += 1
       error ??= `${reply.error.code}: ${reply.error.message}`
     },
-  })
+  }
+  await warmThreads(context)
+  const load = applyLoad(context)
   await delay(job.warmUpMs)
   await say({ type: 'measuring' })
   const startedAt = performance.now()
