@@ -65,7 +65,7 @@ export type PoolTask =
   /** `function`: whose deployment it is, where that is known. */
   | { type: 'unload'; deploymentId: string; function?: string }
   | ({ type: 'invoke'; deployment: Deployment | DeploymentName } & InvocationCall)
-  /** `port` takes a {@link BatchReply} for each of the calls, as soon as it is answered. */
+  /** `port` takes lists of {@link BatchReply}: those that were answered in one turn of the thread together. */
   | {
       type: 'invoke-batch'
       deployment: Deployment | DeploymentName

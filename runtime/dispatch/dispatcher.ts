@@ -17,6 +17,7 @@ import type {
 import type { Pool } from '../pool/pool.ts'
 import { hasRoom } from './admission.ts'
 import { receiveStream } from './answer-stream.ts'
+import { shortRunsTogether } from './choose-batch.ts'
 import { refusal } from './refusal.ts'
 import { createSendTogether } from './send-together.ts'
 import { observeRun, predictFinishMs, type ServiceTime } from './service-time.ts'
@@ -151,12 +152,16 @@ function blame(end: InvocationEnd, error: unknown): void {
   end.error = error
 }
 
+/** Runs of models share what the profile found room for, and no more. */
+const hasModels = ({ models }: Deployment) => Object.keys(models).length > 0
+
 /** Taken for a function's run before one has been seen. */
 const unknownRunMs = 50
 
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const { slots, batch, host, clock } = options
   const { onBatch = () => {}, onOutOfMemory = () => {}, onRunning = () => {} } = options
+  /** By the time that slots were used: the way to a thread and back included. */
   const services = new Map<string, ServiceTime>()
   const onUsed: SlotQueueOptions['onUsed'] = ({ key, size, ms }) => {
     services.set(key, observeRun(services.get(key), { ms, size }))
@@ -166,7 +171,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   const hostQueue = host && createSlotQueue({ slots: host.slots, batch: 1, clock, onUsed })
   const queueOf = (deployment: Deployment) =>
     hostQueue !== undefined && host?.takes(deployment) ? hostQueue : queue
-  const send = createSendTogether({ run: options.run, onBatchOutOfMemory: onOutOfMemory })
+  const threadTimes = new Map<string, ServiceTime>()
+  const send = createSendTogether({
+    run: options.run,
+    onBatchOutOfMemory: onOutOfMemory,
+    onRan: (name, ran) => threadTimes.set(name, observeRun(threadTimes.get(name), ran)),
+  })
   const runSpare = createSpareRuns({
     queue,
     acquire: options.acquire,
@@ -240,7 +250,8 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         lease.release()
       }
     }
-    return queueOf(asked).submit(held, { timeoutMs, name, onLeave, ...limits })
+    const together = hasModels(asked) ? undefined : shortRunsTogether(threadTimes.get(name))
+    return queueOf(asked).submit(held, { timeoutMs, name, onLeave, together, ...limits })
   }
 
   function resultOf<Type extends PoolTask['type']>(reply: PoolReply<Type>): PoolResults[Type] {

@@ -8,6 +8,8 @@ import type { SlotUse } from './slot-queue.ts'
 export interface SendTogetherOptions extends Pick<Pool, 'run'> {
   /** A run of several rows did not fit into memory; `size`: requests of the batch. */
   onBatchOutOfMemory(size: number): void
+  /** Told of every run that a thread has answered: the function, how long it took there, and requests that it was for. */
+  onRan(name: string, run: { ms: number; size: number }): void
 }
 
 /** Answers one request of the use of a slot; all of them are sent when they have started, which they do in one turn. */
@@ -23,7 +25,7 @@ interface Member {
   answer(reply: PoolReply<'invoke'> | Promise<PoolReply<'invoke'>>): void
 }
 
-export function createSendTogether({ run, onBatchOutOfMemory }: SendTogetherOptions): SendTogether {
+export function createSendTogether({ run, onBatchOutOfMemory, onRan }: SendTogetherOptions): SendTogether {
   const gathering = new Map<SlotUse, Member[]>()
 
   function send(members: readonly Member[]): void {
@@ -31,7 +33,9 @@ export function createSendTogether({ run, onBatchOutOfMemory }: SendTogetherOpti
     if (first === undefined) return
     const { deployment, call } = first
     if (others.length === 0) {
-      first.answer(run({ type: 'invoke', deployment, ...call }))
+      const answered = run({ type: 'invoke', deployment, ...call })
+      first.answer(answered)
+      void answered.then(({ runMs }) => onRan(deployment.function, { ms: runMs, size: 1 }))
       return
     }
     // One turn, one deployment: a swap cannot come between them.
@@ -39,6 +43,7 @@ export function createSendTogether({ run, onBatchOutOfMemory }: SendTogetherOpti
     const { replies, ended } = invokeBatch({ run }, deployment, calls)
     for (const [index, reply] of replies.entries()) members[index]?.answer(reply)
     void ended.then(end => {
+      onRan(deployment.function, { ms: end.runMs, size: members.length })
       if (end.ok && end.result.outOfMemory) onBatchOutOfMemory(members.length)
     })
   }

@@ -19,6 +19,8 @@ export interface WorkLimits {
   name: string
   /** Works with the same key may share a slot; without one a work has a slot of its own. */
   key?: string | undefined
+  /** The most that share a slot when this one is the first of them, where that is more than the queue's batch. */
+  together?: number | undefined
   /** Its signal aborts when the caller goes away: work that has not begun is then dropped. Asked for by work that waits. */
   caller?: Caller | undefined
   /** Called once, when the work has left: dropped from the queue, or its run has really ended. */
@@ -72,7 +74,7 @@ export interface SlotQueue {
   idle(): Promise<void>
 }
 
-interface Waiting {
+interface Waiting extends Pick<WorkLimits, 'together'> {
   key: string | undefined
   /** `onEnded` is called when its run has ended, however. */
   start(use: SlotUse, onEnded: () => void): void
@@ -126,7 +128,7 @@ export function createSlotQueue(options: SlotQueueOptions): SlotQueue {
   }
 
   function submit<T>(work: (start: WorkStart) => Promise<T>, limits: WorkLimits): Promise<T> {
-    const { timeoutMs, name, key, caller, onLeave } = limits
+    const { timeoutMs, name, key, together, caller, onLeave } = limits
     const arrivedAt = clock.monotonic()
     return new Promise<T>((resolve, reject) => {
       let signal: AbortSignal | undefined
@@ -159,7 +161,7 @@ export function createSlotQueue(options: SlotQueueOptions): SlotQueue {
             onEnded()
           })
       }
-      const entry: Waiting = { key, start }
+      const entry: Waiting = { key, together, start }
       waiting.add(entry)
       count(waitingByKey, key, 1)
       advance()

@@ -28,7 +28,8 @@ export function invokeBatch(
     waiting.get(index)?.(reply)
     waiting.delete(index)
   }
-  replyPort.on('message', settle)
+  const settleAll = (replies: BatchReply[]) => replies.forEach(settle)
+  replyPort.on('message', settleAll)
   const startedAt = performance.now()
   const sizes = calls.map(({ request }) => request.body.byteLength)
   const ended = run<'invoke-batch'>({ type: 'invoke-batch', deployment, calls, port }).then(async end => {
@@ -38,7 +39,7 @@ export function invokeBatch(
       sent !== undefined;
       sent = receiveMessageOnPort(replyPort)
     )
-      settle(sent.message)
+      settleAll(sent.message)
     replyPort.close()
     port.close()
     const rest = Array.from(waiting, async ([index, resolve]) => {

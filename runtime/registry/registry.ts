@@ -96,6 +96,9 @@ export interface Registry {
   close(): void
 }
 
+/** From the last use of a deployment that serves no more to its release. */
+const releaseDelayMs = 300
+
 export function createRegistry(options: RegistryOptions): Registry {
   const { functionsDir, dataDir, pool, models, log, keepWarmMs = 600_000, clock = systemClock } = options
   const builds = join(dataDir, 'builds')
@@ -113,7 +116,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       .unloadEverywhere(id)
       .then(() => inTurn(() => Promise.all([bundleFiles.drop(id), sessionFiles.drop(id)])))
       .catch(error => log.warn({ deployment: id, err: error }, 'a deployment was not unloaded'))
-  })
+  }, releaseDelayMs)
 
   const beside = createBeside({ keepWarmMs, letGo: leases.giveUp })
 
@@ -320,7 +323,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     endBeside: beside.removeCandidate,
     releaseWarm: beside.release,
     loaded,
-    close: beside.close,
+    close() {
+      beside.close()
+      leases.close()
+    },
   }
 }
 

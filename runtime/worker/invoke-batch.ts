@@ -6,15 +6,27 @@ import { attribute } from './faults.ts'
 import { type InvokeOptions, invoke } from './invoke.ts'
 import { shareRuns } from './model-batcher.ts'
 
-/** `reply` is called once for each call, as soon as it is done. What fails one leaves the others alone. */
+/**
+ * Every call is answered once, by one of the lists that `send` gets: those that were done in one turn of the event loop
+ * leave together, and none waits for another turn. What fails one leaves the others alone.
+ */
 export async function invokeBatch(
   loaded: LoadedDeployment,
   calls: readonly InvocationCall[],
   options: Pick<InvokeOptions, 'log' | 'post'>,
-  reply: (reply: BatchReply) => void,
+  send: (replies: BatchReply[]) => void,
 ): Promise<{ outOfMemory: boolean }> {
   const startedAt = performance.now()
   const shared = shareRuns(loaded)
+  let done: BatchReply[] = []
+  const flush = () => {
+    if (done.length > 0) send(done)
+    done = []
+  }
+  const reply = (answered: BatchReply) => {
+    if (done.length === 0) setImmediate(flush)
+    done.push(answered)
+  }
   // Before any of them begins, so that the first does not run without the rest.
   const members = calls.map(call => ({ ...call, read: shared.batcher.reading() }))
   const work = members.map(async ({ read, ...call }, index) => {
@@ -31,5 +43,6 @@ export async function invokeBatch(
     reply({ index, reply: await answered.finally(read) })
   })
   await Promise.all(work)
+  flush()
   return { outOfMemory: shared.batcher.outOfMemory() }
 }

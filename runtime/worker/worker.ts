@@ -65,7 +65,9 @@ const perform: {
   },
   async 'invoke-batch'({ deployment, calls, port }) {
     const loaded = await deployments.get(deployment)
-    return invokeBatch(loaded, calls, { log, post }, reply => port.postMessage(reply, buffersOf(reply)))
+    return invokeBatch(loaded, calls, { log, post }, replies =>
+      port.postMessage(replies, replies.flatMap(buffersOf)),
+    )
   },
   async 'check-image'({ input, body }) {
     await inEngine(openDecoder)

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { chooseBatch } from '../../runtime/dispatch/choose-batch.ts'
+import { chooseBatch, shortRunsTogether } from '../../runtime/dispatch/choose-batch.ts'
 
 const test = suite('dispatch/choose-batch')
 
@@ -29,5 +29,30 @@ for (const [what, letters, batch, free, expected] of cases) {
     )
   })
 }
+
+test('the first who waits may allow more than the batch, never fewer', () => {
+  const waiting = (together: number) => Array.from({ length: 6 }, () => ({ key: 'a', together }))
+  assert.is(chooseBatch(waiting(4), { batch: 1, free: 1 }).length, 4)
+  assert.is(chooseBatch(waiting(1), { batch: 3, free: 1 }).length, 3)
+  assert.is(chooseBatch(waiting(4), { batch: 1, free: 3 }).length, 2)
+})
+
+const together: [what: string, meanMs: number, deviationMs: number, expected: number][] = [
+  ['very short runs: eight at most', 0.05, 0.01, 8],
+  ['as many as are done in 2 ms', 0.45, 0, 4],
+  ['on the safe side of what varies', 0.3, 0.3, 3],
+  ['runs that seldom take long go alone', 0.2, 5, 1],
+  ['long runs go alone', 30, 1, 1],
+]
+for (const [what, meanMs, deviationMs, expected] of together) {
+  test(`short runs: ${what}`, () => {
+    const time = { meanMs, variance: deviationMs ** 2, runMs: meanMs, runs: 10 }
+    assert.is(shortRunsTogether(time), expected)
+  })
+}
+
+test('short runs: nothing is known, so each goes alone', () => {
+  assert.is(shortRunsTogether(undefined), 1)
+})
 
 test.run()

@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { systemClock } from '../../runtime/core/clock.ts'
+import type { Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError } from '../../runtime/core/errors.ts'
 import type { PoolReply, PoolTask } from '../../runtime/core/messages.ts'
 import { createDispatcher, type InvocationEnd } from '../../runtime/dispatch/dispatcher.ts'
@@ -233,9 +234,17 @@ test('every request is reported once with its outcome and its times', async () =
 })
 
 /** A dispatcher over a pool that takes batches: each task is ended by hand, with the answers of all its requests. */
-function batching(options: { slots?: number; batch: number; queueLimit?: number; timeoutMs?: number }) {
+function batching(options: {
+  slots?: number
+  batch: number
+  queueLimit?: number
+  timeoutMs?: number
+  runMs?: number
+  models?: Deployment['models']
+}) {
   const tasks: { ids: string[]; end(): void }[] = []
-  const served = fetchDeployment('version-1', options)
+  const { runMs = 50, models = {} } = options
+  const served = { ...fetchDeployment('version-1', options), models }
   const memory: number[] = []
   const sizes: number[] = []
   const dispatcher = createDispatcher({
@@ -251,7 +260,7 @@ function batching(options: { slots?: number; batch: number; queueLimit?: number;
         const answer = (id: string): PoolReply<'invoke'> => ({
           ok: true,
           result: { status: 200, headers: [], body: new TextEncoder().encode(id) },
-          runMs: 1,
+          runMs,
         })
         if (task.type === 'invoke') {
           const { requestId } = task.request
@@ -261,8 +270,8 @@ function batching(options: { slots?: number; batch: number; queueLimit?: number;
           const { calls, port } = task
           const ids = calls.map(({ request }) => request.requestId)
           const end = () => {
-            for (const [index, id] of ids.entries()) port.postMessage({ index, reply: answer(id) })
-            resolve({ ok: true, result: { outOfMemory: ids.includes('big') }, runMs: 1 } as never)
+            port.postMessage(ids.map((id, index) => ({ index, reply: answer(id) })))
+            resolve({ ok: true, result: { outOfMemory: ids.includes('big') }, runMs } as never)
           }
           tasks.push({ ids, end })
         }
@@ -300,6 +309,41 @@ test('what waits goes out together when a slot comes free; what finds a free slo
   assert.equal(await Promise.all(answers), ['a', 'b', 'c', 'd', 'e'])
   assert.equal(sizes, [1, 3, 1])
 })
+
+test('short runs of a function without models go out together without a batch, once they are known to be short', async () => {
+  const { ask, nth, sizes } = batching({ batch: 1, runMs: 0.4 })
+  const known = ask('known')
+  ;(await nth(0)).end()
+  await known
+  const answers = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map(ask)
+  for (const at of [1, 2, 3]) (await nth(at)).end()
+  assert.equal(await Promise.all(answers), ['a', 'b', 'c', 'd', 'e', 'f', 'g'])
+  assert.equal(sizes, [1, 1, 5, 1])
+})
+
+const net: Deployment['models'][string] = {
+  id: 'f.net',
+  sha256: '',
+  file: '',
+  labels: [],
+  inputs: [],
+  outputs: [],
+}
+for (const [what, options] of [
+  ['long ones', { runMs: 30 }],
+  ['those of a function with models', { runMs: 0.1, models: { net } }],
+] as const) {
+  test(`not so ${what}`, async () => {
+    const { ask, nth, sizes } = batching({ batch: 1, ...options })
+    const known = ask('known')
+    ;(await nth(0)).end()
+    await known
+    const answers = ['a', 'b', 'c'].map(ask)
+    for (const at of [1, 2, 3]) (await nth(at)).end()
+    await Promise.all(answers)
+    assert.equal(sizes, [1, 1, 1, 1])
+  })
+}
 
 test('a smaller batch holds from the next one on, and memory that ran out is told with the size', async () => {
   const { dispatcher, ask, nth, memory } = batching({ batch: 4 })

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { DeployedModel } from '../../runtime/core/deployment.ts'
@@ -30,7 +31,7 @@ test('the id of a deployment depends on the bundle and on every model, and on no
 
 type Leases = ReturnType<typeof createLeases>
 const cases: [string, (leases: Leases) => void, string[]][] = [
-  ['nobody holds it: it goes at once', leases => leases.giveUp('a'), ['a']],
+  ['nobody holds it: it goes', leases => leases.giveUp('a'), ['a']],
   ['somebody holds it: it stays', leases => void [leases.take('a'), leases.giveUp('a')], []],
   [
     'its last holder leaves: it goes',
@@ -62,11 +63,45 @@ const cases: [string, (leases: Leases) => void, string[]][] = [
     [],
   ],
   ['it was never given up: it stays', leases => leases.take('a')(), []],
+  [
+    'it is wanted again before it has gone: it stays',
+    leases => {
+      leases.giveUp('a')
+      leases.want('a')
+    },
+    [],
+  ],
+  [
+    'it is taken before it has gone: it goes with that holder',
+    leases => {
+      leases.giveUp('a')
+      leases.take('a')()
+    },
+    ['a'],
+  ],
+  [
+    'it is taken before it has gone, and held: it stays',
+    leases => {
+      leases.giveUp('a')
+      leases.take('a')
+    },
+    [],
+  ],
+  [
+    'all is over: nothing is told',
+    leases => {
+      leases.giveUp('a')
+      leases.close()
+    },
+    [],
+  ],
 ]
 for (const [name, play, expected] of cases) {
-  test(`a deployment: ${name}`, () => {
+  test(`a deployment: ${name}`, async () => {
     const unused: string[] = []
-    play(createLeases(id => unused.push(id)))
+    play(createLeases(id => unused.push(id), 1))
+    assert.equal(unused, [], 'not while the first requests of another come')
+    await setTimeout(10)
     assert.equal(unused, expected)
   })
 }
