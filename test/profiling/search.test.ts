@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { z } from 'zod'
-import { type Measured, violationOf, yardstickOf } from '../../runtime/profiling/bounds.ts'
+import { type Measured, summariesOf, violationOf, yardstickOf } from '../../runtime/profiling/bounds.ts'
 import { choosePoint, expectedRate, type Goal, objectiveValue } from '../../runtime/profiling/objective.ts'
 import {
   boundsSchema,
@@ -357,17 +357,21 @@ for (const file of existsSync(recordings) ? readdirSync(recordings) : []) {
 
   for (const objective of ['throughput', 'latency', 'training'] as const) {
     test(`on the grid recorded in ${file} it finds 95 % of the optimum for ${objective}`, () => {
-      const closed = points.filter(({ rate }) => rate === null)
+      const closed = summariesOf(points, bounds)
       assert.ok(closed.length >= 60, `${closed.length} points`)
       const goal: Goal = { objective, bounds }
       const known: MeasuredPoint[] = []
       const quick = { points: known, trainingAlone }
       for (let next = nextPoint(quick, recorded, goal); next; next = nextPoint(quick, recorded, goal)) {
         const { point: wanted, rate } = next
-        const found = points.find(point => isSame(point, wanted) && (point.rate === null) === (rate === null))
+        const isAsked = (point: MeasuredPoint) =>
+          isSame(point, wanted) && (point.rate === null) === (rate === null)
+        const found = points.filter(isAsked)
+        // One that is asked for again is answered by another pass.
+        const answer = found[known.filter(isAsked).length % found.length]
         // Beside training the recording has the intra-op threads of its own choice alone.
-        if (found === undefined) break
-        known.push(found)
+        if (answer === undefined) break
+        known.push(answer)
       }
       assert.ok(known.length <= 0.15 * closed.length, `${known.length} of ${closed.length}`)
       const all = { points, trainingAlone }
