@@ -151,6 +151,12 @@ export function createClimber(measured: Known, space: SearchSpace, goal: Goal) {
   const looksDown = (axis: Axis) =>
     goal.objective !== 'throughput' || axis === 'trainerThreads' || axis === 'microBatch'
 
+  /** What runs at once only adds to latency: more is worth a look where fewer do not hold the bounds. */
+  const looksUp = (axis: Axis, best: MeasuredPoint) =>
+    goal.objective !== 'latency' ||
+    (axis !== 'threads' && axis !== 'batch') ||
+    violationOf(best, yardstick) > 0
+
   /** Along each axis in turn, and again while a later one has changed what the first had found. */
   function* ascend(start: MeasuredPoint, axes: readonly Axis[]): Questions<MeasuredPoint> {
     let best = start
@@ -158,7 +164,7 @@ export function createClimber(measured: Known, space: SearchSpace, goal: Goal) {
       let first: MeasuredPoint | undefined
       for (const axis of axes) {
         best = yield* retreat(best, axis)
-        best = yield* line(best, axis, 1)
+        if (looksUp(axis, best)) best = yield* line(best, axis, 1)
         if (looksDown(axis)) best = yield* line(best, axis, -1)
         first ??= best
       }
@@ -188,7 +194,7 @@ export function createClimber(measured: Known, space: SearchSpace, goal: Goal) {
     let best = yield* lookWell(start)
     if (start.training) best = yield* gentler(best)
     best = yield* ascend(best, axes)
-    if (axes.includes('intraOpThreads')) best = yield* elsewhere(best)
+    if (axes.includes('intraOpThreads') && goal.objective !== 'latency') best = yield* elsewhere(best)
     yield* confirm(best)
   }
 

@@ -97,7 +97,7 @@ export interface Registry {
 }
 
 /** From the last use of a deployment that serves no more to its release. */
-const releaseDelayMs = 300
+const releaseDelayMs = 100
 
 export function createRegistry(options: RegistryOptions): Registry {
   const { functionsDir, dataDir, pool, models, log, keepWarmMs = 600_000, clock = systemClock } = options

@@ -190,6 +190,18 @@ test('a box is measured alone and beside training, and the profile holds every f
   assert.is(profile.search.measurements, profile.points.length)
 })
 
+test('what proves the choices beside the expected load comes out of the measurements that a quick search may make', async () => {
+  const wide = { ...space, threads: [1, 2, 3, 4, 5, 6, 7, 8], batch: [1, 2, 4] }
+  const profile = await profileFake({ space: wide, curves: false })
+  const { grid, measurements } = profile.search
+  assert.ok(measurements <= 0.15 * grid, `${measurements} of ${grid}`)
+  for (const choice of [profile.alone, profile.besideTraining]) {
+    const isChoice = ({ threads, batch, training }: (typeof profile.points)[number]) =>
+      threads === choice.threads && batch === choice.batch && training === (choice.trainer !== null)
+    assert.ok(profile.points.some(point => isChoice(point) && point.rate !== null))
+  }
+})
+
 test('where nothing can be trained the point beside training is that alone', async () => {
   const profile = await profileFake({
     trained: undefined,
