@@ -16,6 +16,12 @@ export interface HttpServer {
   close(): Promise<void>
 }
 
+/**
+ * How long a connection without a request is kept. Longer than clients and proxies keep theirs, mostly up to a minute: a
+ * request that is sent just when its connection is closed at this end has no answer.
+ */
+const keepAliveMs = 75_000
+
 /** On an address, or on a socket that listens already. Throws `address-in-use`. */
 export function listen(
   app: Hono<HttpEnv>,
@@ -24,7 +30,7 @@ export function listen(
   return new Promise((resolve, reject) => {
     const answer = getRequestListener(app.fetch, { errorHandler: responseOfUnreadable })
     // A request without a host is refused like any other that cannot be read, and not by Node without a word.
-    const server = createServer({ requireHostHeader: false }, answer)
+    const server = createServer({ requireHostHeader: false, keepAliveTimeout: keepAliveMs }, answer)
     server.on('clientError', answerUnreadable)
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE' || where instanceof Server) return reject(error)

@@ -11,6 +11,8 @@ export interface RetrainingReport {
   runs: number
   requests: number
   failed: number
+  /** The first few. */
+  failures: string[]
   /** Of the server, after the first run and at the end; medians of a second. Unit: bytes. */
   resident: { first: number; last: number; ratio: number }
   /** Files that are left. */
@@ -66,7 +68,7 @@ export async function soakRetraining(
     }
     const last = await residentNow(server.pid)
     stop()
-    const { requests, failed, latencyMs } = await load
+    const { requests, failed, failures, latencyMs } = await load
     const count = async (name: string) => (await diskUse(join(data, name))).files
     const files = {
       models: await count('models'),
@@ -81,7 +83,7 @@ export async function soakRetraining(
       files.models === kept &&
       files.models <= most.models &&
       files.runs + files.checkpoints === 0
-    return { runs, requests, failed, resident, files, p99Ms: latencyMs.p99, holds }
+    return { runs, requests, failed, failures, resident, files, p99Ms: latencyMs.p99, holds }
   } finally {
     await server.stop()
   }
