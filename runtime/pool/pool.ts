@@ -30,6 +30,8 @@ export interface PoolOptions extends Omit<ThreadsOptions, 'onMessage'> {
   taskMemoryBytes?: number
   /** When a thread is replaced. Default: 200 reloads, 512 MiB of heap, no bound for the process. */
   wear?: Partial<WearLimits>
+  /** From one replacement of a worn thread to the next. Default 10,000. */
+  recyclingRestMs?: number
   /** Takes the lines that threads log; they are on standard error already. */
   onLogLine?(line: string): void
   /** How long `close` waits for tasks that are not inside the engine, such as an endless loop. Default 5,000. */
@@ -86,6 +88,7 @@ export function createPool(options: PoolOptions): Pool {
     taskMemoryBytes = 2 ** 30,
     disposeLimitMs = 5000,
     wear,
+    recyclingRestMs = 10_000,
     onLogLine = () => {},
     ...rest
   } = options
@@ -106,6 +109,7 @@ export function createPool(options: PoolOptions): Pool {
     patienceMs: endPatienceMs,
     taskMemoryBytes,
     wear: { ...defaultWear, ...wear },
+    recyclingRestMs,
   })
   const known = createKnownDeployments(() => threads.members().map(({ threadId }) => threadId))
   const unloadLimitMs = disposeLimitMs + unloadSlackMs

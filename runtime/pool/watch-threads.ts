@@ -13,6 +13,11 @@ export interface WatchOptions extends Omit<ThreadLimits, 'room'> {
   /** Resident bytes by which the process may grow in one task. */
   taskMemoryBytes: number
   wear: WearLimits
+  /**
+   * Between two replacements of worn threads, and before another try where none could be started. The code of a new thread
+   * is not compiled yet: were all of them new, they would not keep up with the load.
+   */
+  recyclingRestMs: number
   /** Default 100. */
   lookEveryMs?: number
 }
@@ -30,16 +35,13 @@ export interface ThreadWatch {
   close(): void
 }
 
-/** When no replacement could be started. */
-const retryRecyclingMs = 10_000
-
 interface Running extends WatchedTask {
   startedAt: number
   rssBefore: number
 }
 
 export function watchThreads(threads: Threads, options: WatchOptions): ThreadWatch {
-  const { log, stallMs, patienceMs, taskMemoryBytes, wear, lookEveryMs = 100 } = options
+  const { log, stallMs, patienceMs, taskMemoryBytes, wear, recyclingRestMs, lookEveryMs = 100 } = options
   const running = new Map<number, Running>()
   let rss = process.memoryUsage.rss()
   let recycling = false
@@ -106,11 +108,10 @@ export function watchThreads(threads: Threads, options: WatchOptions): ThreadWat
     if (replacement !== undefined || threads.spares === 0) {
       log.info({ thread: threadId, why, replacement }, 'a worn thread is replaced')
       await threads.retire(threadId, why)
+    }
+    setTimeout(() => {
       recycling = false
-    } else
-      setTimeout(() => {
-        recycling = false
-      }, retryRecyclingMs).unref()
+    }, recyclingRestMs).unref()
   }
 
   const timer = setInterval(look, lookEveryMs).unref()

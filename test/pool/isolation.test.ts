@@ -245,7 +245,7 @@ for (const [name, act, restarts] of batches) {
 }
 
 test('a worn thread is replaced by one that has loaded what serves, while requests go on', async () => {
-  const bench = await open({ threads: 2, wear: { reloads: 4 } })
+  const bench = await open({ threads: 2, wear: { reloads: 4 }, recyclingRestMs: 100 })
   const source = (turn: number) => `export default () => new Response('${turn}')`
   const served = await bench.deploy('served', source(0))
   let running = true
