@@ -9,8 +9,8 @@ export interface BatchFacts {
 }
 
 /**
- * The first who waits, and those after it with the same key, by arrival: never more than `batch`, and no more than its
- * share when several slots are free. `undefined` as a key goes alone.
+ * The first who waits, and those after it with the same key, by arrival: never more than `batch`, or than `together` of
+ * the first where that is more, and no more than its share when several slots are free. `undefined` as a key goes alone.
  */
 export function chooseBatch<Waiting extends { key: string | undefined; together?: number | undefined }>(
   waiting: Iterable<Waiting>,

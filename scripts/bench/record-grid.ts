@@ -1,5 +1,5 @@
-// Records a grid of this box for test/profiling: each point several times over the whole of it, so that an hour in which the
-// machine is slower is no property of some points, and beside training also beside the expected load.
+// Records a grid of this box for test/profiling: each point several times over the whole of it, so that minutes in which the
+// machine is slower are no property of some points, and beside training also beside the expected load.
 // npx tsx scripts/bench/record-grid.ts <functions> <file>. Needs a built dist/.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -330,10 +330,10 @@ const net: Deployment['models'][string] = {
   outputs: [],
 }
 for (const [what, options] of [
-  ['long ones', { runMs: 30 }],
-  ['those of a function with models', { runMs: 0.1, models: { net } }],
+  ['long runs', { runMs: 30 }],
+  ['short runs of a function with models', { runMs: 0.1, models: { net } }],
 ] as const) {
-  test(`not so ${what}`, async () => {
+  test(`without a batch ${what} go out alone`, async () => {
     const { ask, nth, sizes } = batching({ batch: 1, ...options })
     const known = ask('known')
     ;(await nth(0)).end()
