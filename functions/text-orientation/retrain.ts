@@ -14,6 +14,6 @@ export default defineRetraining({
   replay: 0.5,
   // What a camera does to a line as the day goes by: a few hundred labels show it at one moment only.
   augment: { exposure: 0.2, blur: 0.7, noise: 0.05 },
-  // At this learning rate single steps jump about what they learn: the mean of the last ones serves.
+  // What serves is the mean of the last steps, not the last one.
   averaging: 0.99,
 })
