@@ -20,16 +20,21 @@ export interface DescribeContext {
   models: ModelSource
   /** Told of every file that the result depends on, as soon as it is known. */
   onFile(path: string): void
+  /** Told of every bundle as soon as it is on disk; of each stem only the last is still needed. */
+  onBundle(stem: string, bundle: string): void
   /** Told when a stage has ended. */
   onStage(stage: 'build' | 'describe' | 'models'): void
 }
 
+type BuildContext = Pick<DescribeContext, 'builds' | 'onFile' | 'onBundle'>
+
 export async function describeSource(
   { name, file, folder }: FunctionSource,
-  { builds, imports, ownData, pool, models, onFile, onStage }: DescribeContext,
+  context: DescribeContext,
 ): Promise<Deployment> {
+  const { imports, ownData, pool, models, onFile, onStage } = context
   onFile(file)
-  const bundle = await built(file, builds, name, onFile)
+  const bundle = await built(file, name, context)
   onStage('build')
   const reply = await pool.run<'describe'>({ type: 'describe', function: name, bundle: bundle.file })
   if (!reply.ok) throw await placed(reply.error, file)
@@ -47,14 +52,17 @@ export async function describeSource(
   }
 }
 
+/** What the bundles of its retraining are named by; those of the function itself are named by its name. */
+export const retrainingStem = (name: string) => `${name}-retrain`
+
 export async function describeRetraining(
   { name, folder }: FunctionSource,
   file: string,
-  { builds, pool, onFile }: Pick<DescribeContext, 'builds' | 'pool' | 'onFile'>,
+  context: BuildContext & Pick<DescribeContext, 'pool'>,
 ): Promise<DeployedRetraining> {
-  onFile(file)
-  const bundle = await built(file, builds, `${name}-retrain`, onFile)
-  const reply = await pool.run<'describe-retraining'>({
+  context.onFile(file)
+  const bundle = await built(file, retrainingStem(name), context)
+  const reply = await context.pool.run<'describe-retraining'>({
     type: 'describe-retraining',
     function: name,
     bundle: bundle.file,
@@ -63,9 +71,10 @@ export async function describeRetraining(
   return { function: name, bundle: bundle.file, folder, description: reply.result }
 }
 
-async function built(file: string, builds: string, stem: string, onFile: DescribeContext['onFile']) {
+async function built(file: string, stem: string, { builds, onFile, onBundle }: BuildContext) {
   try {
     const bundle = await buildModule(file, builds, stem)
+    onBundle(stem, bundle.file)
     bundle.inputs.forEach(onFile)
     return bundle
   } catch (error) {

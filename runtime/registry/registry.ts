@@ -13,7 +13,12 @@ import type { Pool } from '../pool/pool.ts'
 import { createSerial } from '../state/serial.ts'
 import { createBeside } from './beside.ts'
 import { createBundleFiles } from './bundle-files.ts'
-import { type DescribeContext, describeRetraining, describeSource } from './describe-source.ts'
+import {
+  type DescribeContext,
+  describeRetraining,
+  describeSource,
+  retrainingStem,
+} from './describe-source.ts'
 import { discoverFunctions, type FunctionSource } from './discover.ts'
 import { deployFailure, type FunctionEntry } from './entry.ts'
 import { changedSince, type Fingerprints, takeFingerprints } from './fingerprints.ts'
@@ -114,9 +119,22 @@ export function createRegistry(options: RegistryOptions): Registry {
   const leases = createLeases(id => {
     pool
       .unloadEverywhere(id)
-      .then(() => inTurn(() => Promise.all([bundleFiles.drop(id), sessionFiles.drop(id)])))
       .catch(error => log.warn({ deployment: id, err: error }, 'a deployment was not unloaded'))
+      .then(() => inTurn(() => forget(id)))
+      .catch(error => log.warn({ deployment: id, err: error }, 'files of a deployment were not removed'))
   }, releaseDelayMs)
+
+  /** Its files go, unless it has come back since it was given up. */
+  async function forget(id: string): Promise<void> {
+    if (loaded().some(({ deployment }) => deployment.id === id)) return
+    bundleFiles.drop(id)
+    await sweepBundles()
+    await sessionFiles.drop(id)
+  }
+
+  async function sweepBundles(): Promise<void> {
+    await bundleFiles.sweep().catch(error => log.warn({ err: error }, 'old bundles were not removed'))
+  }
 
   const beside = createBeside({ keepWarmMs, letGo: leases.giveUp })
 
@@ -165,7 +183,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
     // One that was given up and comes back is not to be unloaded behind this by its last lease.
     leases.want(deployment.id)
-    bundleFiles.keep(deployment)
+    bundleFiles.keep(deployment.id, deployment.bundle)
     try {
       const prepared = await sessionFiles.prepare(deployment)
       await pool.loadEverywhere(prepared)
@@ -187,6 +205,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const context: DescribeContext = {
       ...{ builds, imports: join(dataDir, 'imports'), ownData: join(dataDir, 'functions'), pool, models },
       onFile: path => void files.add(path),
+      onBundle: (stem, bundle) => bundleFiles.keep(lastBuildOf(stem), bundle),
       onStage: stages.ended,
     }
     const stale = watched.get(name)?.files ?? []
@@ -200,7 +219,11 @@ export function createRegistry(options: RegistryOptions): Registry {
       }
       // A retraining that does not build is no reason not to serve, and the one before it stays.
       if (retraining === undefined) delete entry.retraining
-      else entry.retraining = await describeRetraining(source, retraining, context)
+      else {
+        entry.retraining = await describeRetraining(source, retraining, context)
+        // A run that has begun with it may start its trainer again, whatever it is replaced by meanwhile.
+        bundleFiles.keep(entry.retraining.bundle, entry.retraining.bundle)
+      }
       delete entry.lastError
       watched.set(name, { source, files })
       if (versionOf(entry) !== before) tell({ type: 'deployed', entry })
@@ -218,6 +241,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     entries.delete(name)
     watched.delete(name)
     beside.remove(name)
+    for (const stem of [name, retrainingStem(name)]) bundleFiles.drop(lastBuildOf(stem))
     if (deployment !== undefined) leases.giveUp(deployment.id)
     log.info({ function: name, version: deployment?.id }, 'function is removed')
     tell({ type: 'removed', name })
@@ -244,6 +268,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const { deploy, remove: gone } = planReload(watched, { found, changed, retry })
     for (const name of gone) remove(name)
     await deployAll(deploy)
+    if (gone.length > 0 || deploy.length > 0) await sweepBundles()
   }
 
   async function deployAll(sources: readonly FunctionSource[]): Promise<void> {
@@ -293,15 +318,16 @@ export function createRegistry(options: RegistryOptions): Registry {
     start: () =>
       inTurn(async () => {
         await deployAll(await discover())
-        const retrainings = [...entries.values()].flatMap(({ retraining }) => retraining?.bundle ?? [])
-        await bundleFiles.sweep(retrainings)
+        await sweepBundles()
         await sessionFiles.sweep()
       }),
     deploy: name =>
       inTurn(async () => {
         const source = (await discover()).find(source => source.name === name)
         if (source === undefined) throw unknownFunction(name)
-        return deploySource(source)
+        const entry = await deploySource(source)
+        await sweepBundles()
+        return entry
       }),
     refresh: (touched = new Set(), { retry = false } = {}) => inTurn(() => refresh(touched, retry)),
     watchedFiles,
@@ -331,6 +357,9 @@ export function createRegistry(options: RegistryOptions): Registry {
 }
 
 const unknownFunction = (name: string) => new CorunError('unknown-function', `there is no function "${name}"`)
+
+/** Of a source that cannot be deployed too: it is tried again, and need not be written again. */
+const lastBuildOf = (stem: string) => `last build of ${stem}`
 
 /** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
 const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>

@@ -10,7 +10,8 @@ import type { ModelView } from '../../runtime/models/model-view.ts'
 import type { RetrainingView } from '../../runtime/retraining/retraining-view.ts'
 import type { RunRecord } from '../../runtime/retraining/run-record.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
-import { type Box, eventually, openBox } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
+import { type Box, openBox } from '../http/box.ts'
 
 const test = suite('cli/canary')
 

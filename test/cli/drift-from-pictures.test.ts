@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { packageRoot } from '../../runtime/core/package-root.ts'
-import { eventually, openBox } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
+import { openBox } from '../http/box.ts'
 
 const test = suite('cli/drift-from-pictures')
 const shipped = join(packageRoot, 'functions/text-orientation')

@@ -6,7 +6,7 @@ import sharp from 'sharp'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('cli/full-disk')
 

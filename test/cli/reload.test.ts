@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('cli/reload')
 
@@ -53,8 +54,7 @@ test(`no request fails over ${reloads} reloads under load, and versions come in 
   const clients = [client(), client()]
   for (let version = 1; version <= reloads; version += 1) {
     await write(version)
-    while (seen.at(-1) !== version && failures.length === 0)
-      await new Promise(resolve => setImmediate(resolve))
+    await eventually(`version ${version} answers`, () => seen.at(-1) === version || failures.length > 0)
   }
   stop = true
   await Promise.all(clients)
@@ -64,7 +64,7 @@ test(`no request fails over ${reloads} reloads under load, and versions come in 
 
 test('bundles of deployments that nobody uses are not kept', async () => {
   const count = async () => (await readdir(join(folder, 'data/builds'))).length
-  while ((await count()) > 1) await new Promise(resolve => setImmediate(resolve))
+  await eventually('one bundle is left', async () => (await count()) === 1)
   assert.is(await count(), 1)
 })
 
@@ -82,12 +82,11 @@ test('the log says how long a save took to be live, and by which stages', async 
 test('a removed folder is 404, and a folder that never worked is 503', async () => {
   const status = async (name: string) => (await fetch(`${server.url}/fn/${name}`)).status
   await rm(join(folder, 'functions/a'), { recursive: true })
-  while ((await status('a')) !== 404);
+  await eventually('it is gone', async () => (await status('a')) === 404)
   await mkdir(join(folder, 'functions/b'))
   await writeFile(join(folder, 'functions/b/function.ts'), 'export default 5')
-  let code = 404
-  while (code === 404) code = await status('b')
-  assert.is(code, 503)
+  await eventually('it is known', async () => (await status('b')) !== 404)
+  assert.is(await status('b'), 503)
   const listing = await (await fetch(`${server.url}/api/functions/b`)).json()
   const { state, lastError } = listing as { state: string; lastError?: { code: string; line: number } }
   // The first answers may come while it is being deployed.

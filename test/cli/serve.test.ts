@@ -14,7 +14,7 @@ import { closedLoop, createClient, type LoadItem } from '../../scripts/bench/loa
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
 
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('cli/serve')
 
@@ -188,7 +188,7 @@ test('on SIGTERM requests in flight are answered and the exit code is 0', async 
     fetch(`${own.url}/fn/slow`).then(response => response.text()),
   )
   const metrics = async () => (await fetch(`${own.url}/metrics`)).text()
-  while (!/corun_slots_busy [1-9]/.test(await metrics()));
+  await eventually('a slot is busy', async () => /corun_slots_busy [1-9]/.test(await metrics()))
   assert.is(await own.stop(), 0)
   assert.equal(await Promise.all(answers), Array(6).fill('done'))
   // What it was asked is there for a profile.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
+import { until } from '../eventually.ts'
 
 const test = suite('cli/supervise')
 
@@ -28,9 +29,6 @@ const isAlive = (pid: number) => {
   } catch {
     return false
   }
-}
-async function until(happened: () => boolean): Promise<void> {
-  while (!happened()) await new Promise(resolve => setTimeout(resolve, 10))
 }
 const restarts = () => server.log().split('is started again').length - 1
 
@@ -107,7 +105,7 @@ test('the end of the supervisor is the end of the process that serves', async ()
 test('on SIGTERM requests in flight are answered, and the exit code is 0', async () => {
   const answer = ask('slow')
   const busy = async () => /corun_slots_busy [1-9]/.test(await (await fetch(`${server.url}/metrics`)).text())
-  while (!(await busy()));
+  await until(busy)
   assert.is(await server.stop(), 0)
   assert.is(await answer, 'done')
   server = await start()

@@ -6,6 +6,7 @@ import type { Arm, Deployment } from '../../runtime/core/deployment.ts'
 import { CorunError, serializeError } from '../../runtime/core/errors.ts'
 import type { InvocationRequest, PoolReply, PoolTask } from '../../runtime/core/messages.ts'
 import { createDispatcher, type InvocationEnd } from '../../runtime/dispatch/dispatcher.ts'
+import { until } from '../eventually.ts'
 import { fetchDeployment } from './fetch-deployment.ts'
 
 const test = suite('dispatch/canary')
@@ -51,9 +52,6 @@ function setUp({ slots = 1, batch = 1 } = {}) {
       tried = undefined
     },
   }
-}
-const until = async (holds: () => boolean) => {
-  while (!holds()) await new Promise(resolve => setImmediate(resolve))
 }
 const idsOf = ({ task }: { task: Task }): string[] =>
   task.type === 'invoke' ? [task.request.requestId] : task.calls.map(({ request }) => request.requestId)

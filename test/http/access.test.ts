@@ -1,6 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Box, eventually, openBox } from './box.ts'
+import { eventually } from '../eventually.ts'
+import { type Box, openBox } from './box.ts'
 
 const test = suite('http/access')
 

@@ -54,12 +54,3 @@ export async function openBox(
     },
   }
 }
-
-/** Resolves when `holds` does; `what` names it in the failure. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
-  const giveUpAt = Date.now() + 20_000
-  while (!(await holds())) {
-    if (Date.now() > giveUpAt) throw new Error(`did not come true: ${what}`)
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}

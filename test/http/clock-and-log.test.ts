@@ -2,8 +2,9 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { eventually } from '../eventually.ts'
 import { collectingLogger } from '../pool/harness.ts'
-import { type Box, eventually, openBox } from './box.ts'
+import { type Box, openBox } from './box.ts'
 
 const test = suite('http/clock-and-log')
 

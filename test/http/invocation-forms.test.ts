@@ -3,8 +3,9 @@ import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { connect } from 'node:net'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { eventually } from '../eventually.ts'
 import { collectingLogger } from '../pool/harness.ts'
-import { type Box, eventually, openBox } from './box.ts'
+import { type Box, openBox } from './box.ts'
 
 const test = suite('http/invocation-forms')
 

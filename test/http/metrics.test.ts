@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Box, eventually, openBox } from './box.ts'
+import { eventually } from '../eventually.ts'
+import { type Box, openBox } from './box.ts'
 
 const test = suite('http/metrics')
 

@@ -10,7 +10,7 @@ import type { Invocation } from '../../runtime/dispatch/dispatcher.ts'
 import type { CallbackMessage } from '../../runtime/invocations/callback.ts'
 import { type Invocations, openInvocations } from '../../runtime/invocations/invocations.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('invocations/invocations')
 

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { formatLine, parseLine } from '../../runtime/observe/log-line.ts'
 import { readLog } from '../../runtime/observe/read-log.ts'
 import { openRotatingFile, rotatedNames } from '../../runtime/observe/rotating-file.ts'
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('observe/log')
 

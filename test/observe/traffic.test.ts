@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { faded, halfLifeMs, openTraffic, readTraffic } from '../../runtime/observe/traffic.ts'
+import { eventually } from '../eventually.ts'
 import { collectingLogger } from '../pool/harness.ts'
 
 const test = suite('observe/traffic')
@@ -79,8 +80,7 @@ test('counts are saved now and then without an end of the server', () =>
     const clock = { now: () => day, monotonic: () => 0 }
     const traffic = await openTraffic({ dataDir, clock, log: collectingLogger().log, saveMs: 1 })
     traffic.count('a')
-    // It may take as long as it likes: the limit of the whole run ends a save that never comes.
-    while (!(await readTraffic(dataDir, day)).has('a')) await new Promise(resolve => setTimeout(resolve, 1))
+    await eventually('it is saved', async () => (await readTraffic(dataDir, day)).has('a'))
     await traffic.close()
   }))
 

@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Deployment } from '../../runtime/core/deployment.ts'
 import { createFarewell } from '../../runtime/pool/farewell.ts'
+import { until } from '../eventually.ts'
 import { collectingLogger, textOf, workbench } from './harness.ts'
 
 const test = suite('pool/farewell')
@@ -37,9 +38,6 @@ function noting({ dispose = '', handler = `threadId` } = {}) {
     source,
     seen: () => (existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n').sort() : []),
   }
-}
-async function until(happened: () => boolean): Promise<void> {
-  while (!happened()) await new Promise(resolve => setImmediate(resolve))
 }
 /** Every thread that called `init` has called `dispose` once. */
 const settled = (lines: string[]) => {

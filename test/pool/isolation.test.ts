@@ -7,6 +7,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { InvocationCall } from '../../runtime/core/messages.ts'
 import { invokeBatch } from '../../runtime/pool/invoke-batch.ts'
+import { until } from '../eventually.ts'
 import { codeOf, collectingLogger, textOf, workbench } from './harness.ts'
 
 const test = suite('pool/isolation')
@@ -21,9 +22,6 @@ const open = (options: Parameters<typeof workbench>[0] = {}) =>
     closeGraceMs: 100,
     ...options,
   })
-async function until(happened: () => boolean): Promise<void> {
-  while (!happened()) await new Promise(resolve => setImmediate(resolve))
-}
 /** The pool has its threads again, and they serve. */
 async function assertWhole(bench: Bench, threads = 1): Promise<void> {
   await until(() => bench.pool.stats().threads === threads)

@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { CorunError } from '../../runtime/core/errors.ts'
 import { builtEntry } from '../../runtime/core/package-root.ts'
 import type { PoolOptions } from '../../runtime/pool/pool.ts'
+import { until } from '../eventually.ts'
 import { codeOf, collectingLogger, fixturePool, textOf, workbench } from './harness.ts'
 
 const test = suite('pool/pool')
@@ -45,7 +46,7 @@ async function threadIds(name = 'who'): Promise<string[]> {
 }
 /** The pool has its number of threads again, and they serve. */
 async function untilWhole(): Promise<void> {
-  while (bench.pool.stats().threads < 2) await new Promise(resolve => setImmediate(resolve))
+  await until(() => bench.pool.stats().threads === 2)
 }
 
 const good = `export default () => new Response('good')`
@@ -100,7 +101,7 @@ for (const [name, source, survives] of misdeeds) {
       Array.from({ length: 9 }, (_, turn) => (turn % 4 === 1 ? 'handler-error' : 'ok')),
     )
     const ended = () => bench.pool.stats().restarts - restarts
-    while (!survives && ended() === 0) await new Promise(resolve => setImmediate(resolve))
+    await until(() => survives || ended() > 0)
     await untilWhole()
     const after = await threadIds()
     assert.is(after.length, 2)
@@ -131,7 +132,7 @@ test('what a handler left behind fails at once in its idle thread, not in the ne
   )
   const fine = await own.deploy('fine', good)
   assert.is(textOf(await own.invoke(late)), 'answered')
-  while (own.pool.stats().restarts === 0) await new Promise(resolve => setImmediate(resolve))
+  await until(() => own.pool.stats().restarts > 0)
   assert.is(textOf(await own.invoke(fine)), 'good')
   assert.ok(lines.some(line => line.includes('left behind')))
   await own.close()
@@ -279,7 +280,7 @@ test('a thread in an endless loop keeps nobody from unloading elsewhere', async 
   )
   const lost = own.invoke(stuck)
   const unloading = own.pool.unloadEverywhere(noted.id)
-  while (!existsSync(mark)) await new Promise(resolve => setTimeout(resolve, 10))
+  await until(() => existsSync(mark))
   const reply = await own.pool.run<'unload'>({ type: 'unload', deploymentId: noted.id })
   assert.equal(reply.ok && reply.result, { unloaded: false })
   await rm(dirname(mark), { recursive: true })
@@ -326,7 +327,7 @@ test('threads that could not start are started again until they can', async () =
   const { pool, permit, close } = await fragilePool()
   assert.is(codeOf(await pool.run<'unload'>(anyTask())), 'internal-error')
   await writeFile(permit, '')
-  while (pool.stats().threads < 2) await new Promise(resolve => setImmediate(resolve))
+  await until(() => pool.stats().threads === 2)
   const replies = await Promise.all(Array.from({ length: 5 }, () => pool.run<'unload'>(anyTask())))
   assert.equal(replies.map(codeOf), Array(5).fill('ok'))
   await close()

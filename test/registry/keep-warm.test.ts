@@ -8,7 +8,7 @@ import { openModelStore } from '../../runtime/models/model-store.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import { createRegistry, type Registry } from '../../runtime/registry/registry.ts'
 import { createModelControl } from '../../runtime/retraining/model-control.ts'
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 import { fixturePool, jsonOf } from '../pool/harness.ts'
 import { movedWeights } from './moved-weights.ts'
 

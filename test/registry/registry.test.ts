@@ -1,6 +1,6 @@
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Deployment } from '../../runtime/core/deployment.ts'
@@ -11,6 +11,7 @@ import { externalFilesOf, readGraph, writeGraph } from '../../runtime/onnx/index
 import type { Pool } from '../../runtime/pool/pool.ts'
 import { createRegistry, type Registry } from '../../runtime/registry/registry.ts'
 import { smallNetwork } from '../autodiff/small-network.ts'
+import { until } from '../eventually.ts'
 import { weightsApart } from '../onnx/weights-apart.ts'
 import { codeOf, fixturePool, jsonOf, plainModels, type Reply, textOf } from '../pool/harness.ts'
 import { realModel } from '../training/real-model.ts'
@@ -23,6 +24,8 @@ let functionsDir: string
 let pool: Pool
 /** What the pool was asked, in order. */
 let asked: string[]
+/** Keeps what a thread unloads from being told. */
+let unloadTold: Promise<void> | undefined
 
 test.before(async () => {
   const real = fixturePool()
@@ -35,6 +38,7 @@ test.before(async () => {
     unloadEverywhere: async id => {
       await real.unloadEverywhere(id)
       asked.push(`unloaded ${id}`)
+      await unloadTold
     },
   }
 })
@@ -219,7 +223,7 @@ test('a model that does not load leaves nothing behind in any thread', async () 
     registry.get('bad')?.lastError?.message ?? '',
     /model "net" (cannot be loaded|fails its first run)/,
   )
-  while (!asked.some(line => line.startsWith('unloaded'))) await new Promise(resolve => setImmediate(resolve))
+  await until(() => asked.some(line => line.startsWith('unloaded')))
 })
 
 test('an unknown function is not one that does not work', async () => {
@@ -359,7 +363,7 @@ test('a new version is loaded everywhere, then committed, then served, and after
   assert.is.not(now.id, old.id)
   assert.is(now.bundleHash, old.bundleHash)
   assert.equal(jsonOf(await call(now)), { model: next.sha256, deployment: now.id })
-  while (!asked.includes(`unloaded ${old.id}`)) await new Promise(resolve => setImmediate(resolve))
+  await until(() => asked.includes(`unloaded ${old.id}`))
   const again = await started(await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger }))
   assert.is(again.deployed('a').id, now.id)
 })
@@ -378,7 +382,7 @@ test('requests in flight keep the old version loaded until the last of them ends
   assert.not(asked.includes(`unloaded ${old.id}`))
   assert.is(codeOf(await call(old)), 'ok')
   leases[1]?.release()
-  while (!asked.includes(`unloaded ${old.id}`)) await new Promise(resolve => setImmediate(resolve))
+  await until(() => asked.includes(`unloaded ${old.id}`))
 })
 
 test('when the commit fails the old version serves on, and the new one is unloaded', async () => {
@@ -390,7 +394,7 @@ test('when the commit fails the old version serves on, and the new one is unload
   assert.is(registry.deployed('a').id, old.id)
   assert.is(jsonOf(await call(registry.deployed('a'))).model, old.models.net?.sha256)
   const tried = asked.find(line => line.startsWith('loaded') && !line.endsWith(old.id))?.split(' ')[1]
-  while (!asked.includes(`unloaded ${tried}`)) await new Promise(resolve => setImmediate(resolve))
+  await until(() => asked.includes(`unloaded ${tried}`))
 })
 
 test('when the load fails nothing is committed, and the old version serves on', async () => {
@@ -451,9 +455,62 @@ test('a source that changed is deployed anew, and requests in flight keep the ol
   assert.is(entry.retraining, undefined)
   assert.is(textOf(await call(lease.deployment)), 'first')
   lease.release()
-  while (!asked.includes(`unloaded ${lease.deployment.id}`)) {
-    await new Promise(resolve => setImmediate(resolve))
+  await until(() => asked.includes(`unloaded ${lease.deployment.id}`))
+})
+
+test('of builds that came to nothing none is kept but the last', async () => {
+  const bundles = () => readdir(join(folder, 'data', 'builds'))
+  await write('a/function.ts', good)
+  const registry = await started()
+  const [serving] = await bundles()
+  for (const source of ['', 'export default 5', 'export default 6']) {
+    await write('a/function.ts', source)
+    assert.is((await registry.deploy('a')).lastError?.code, 'invalid-definition')
   }
+  assert.is((await bundles()).length, 2)
+  await write('a/function.ts', good)
+  await registry.refresh()
+  assert.equal(await bundles(), [serving])
+})
+
+test('a version that comes back while the threads let it go keeps its bundle', async () => {
+  await write('a/function.ts', good)
+  const registry = await started()
+  const { id, bundle } = registry.deployed('a')
+  let tell = () => {}
+  unloadTold = new Promise(resolve => {
+    tell = resolve
+  })
+  await write('a/function.ts', `export default () => new Response('other')`)
+  await registry.deploy('a')
+  const other = basename(registry.deployed('a').bundle)
+  await until(() => asked.includes(`unloaded ${id}`))
+  await write('a/function.ts', good)
+  await registry.deploy('a')
+  assert.is(registry.deployed('a').id, id)
+  await write('a/function.ts', 'export default 5')
+  await registry.deploy('a')
+  tell()
+  unloadTold = undefined
+  // The files of the other go after those that are kept here would have gone.
+  await until(async () => !(await readdir(dirname(bundle))).includes(other))
+  assert.ok((await readdir(dirname(bundle))).includes(basename(bundle)))
+  assert.is(textOf(await call(registry.deployed('a'))), 'good')
+})
+
+test('a retraining that was replaced keeps its bundle while the server runs', async () => {
+  await write('a/function.ts', good)
+  await write('a/retrain.ts', `export default { model: 'net' }`)
+  const registry = await started()
+  const before = registry.get('a')?.retraining?.bundle ?? ''
+  await write('a/retrain.ts', `export default { model: 'other' }`)
+  await registry.deploy('a')
+  const now = registry.get('a')?.retraining?.bundle ?? ''
+  const names = await readdir(dirname(now))
+  assert.equal(
+    [before, now].map(file => names.includes(basename(file))),
+    [true, true],
+  )
 })
 
 test('a source that no longer builds keeps its last version serving, and is told until it builds again', async () => {

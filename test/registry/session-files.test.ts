@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -8,6 +8,7 @@ import { silentLogger } from '../../runtime/observe/log.ts'
 import type { Pool } from '../../runtime/pool/pool.ts'
 import { createRegistry } from '../../runtime/registry/registry.ts'
 import { loadNetwork } from '../../scripts/oracle/load-network.ts'
+import { eventually } from '../eventually.ts'
 import { fixturePool, plainModels } from '../pool/harness.ts'
 
 const test = suite('registry/session-files')
@@ -85,17 +86,11 @@ test('what is kept of a model is there while a deployment uses it, and no longer
 
   await rm(join(functionsDir, 'two'), { recursive: true })
   await registry.refresh()
-  await gone(join(cache, first))
+  await eventually(
+    'it is removed, after the last thread has let it go',
+    async () => !(await kept()).includes(first),
+  )
   assert.equal(await kept(), [second])
 })
-
-/** Removal follows the last thread's release, which nobody is told of. */
-async function gone(path: string): Promise<void> {
-  const giveUpAt = Date.now() + 20_000
-  while (await stat(path).catch(() => undefined)) {
-    if (Date.now() > giveUpAt) throw new Error(`${path} is still there`)
-    await new Promise(resolve => setTimeout(resolve, 5))
-  }
-}
 
 test.run()

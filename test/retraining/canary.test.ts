@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { RunRecord } from '../../runtime/retraining/run-record.ts'
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 import { createHarness, type HarnessOptions, modelId } from './harness.ts'
 
 const test = suite('retraining/canary')

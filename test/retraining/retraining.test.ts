@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CorunError } from '../../runtime/core/errors.ts'
+import { until } from '../eventually.ts'
 import { createHarness, type HarnessOptions, modelId } from './harness.ts'
 
 const test = suite('retraining')
@@ -414,7 +415,7 @@ test('a trainer that asks waits while requests do, and the record tells for how 
   await retraining.start('scene')
   await progress
   const waited = () => retraining.get('scene').active?.yielded?.waitedMs ?? 0
-  while (waited() < 30) await new Promise(resolve => setTimeout(resolve, 5))
+  await until(() => waited() >= 30)
   assert.is(retraining.get('scene').active?.progress?.step, 1)
   queued = 0
   await retraining.idle()

@@ -10,6 +10,7 @@ import { readReference } from '../../runtime/samples/reference.ts'
 import { createSampleStore } from '../../runtime/samples/sample-store.ts'
 import { type Split, splitOf } from '../../runtime/samples/split.ts'
 import { summarize } from '../../runtime/samples/summary.ts'
+import { until } from '../eventually.ts'
 
 const test = suite('samples')
 let dataDir = ''
@@ -169,7 +170,7 @@ test('while somebody reads them, removed pictures keep their files, and lose the
   first()
   assert.is(await filesOf(), 2)
   second()
-  while ((await filesOf()) > 1) await new Promise(resolve => setImmediate(resolve))
+  await until(async () => (await filesOf()) === 1)
   assert.is((await store.read('scene', id)).sample.label, '0')
 })
 

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import { type FunctionSchedules, openFunctionSchedules } from '../../runtime/schedule/function-schedules.ts'
 import { missedTick, nextTicks } from '../../runtime/schedule/ticks.ts'
-import { eventually } from '../http/box.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('schedule/function-schedules')
 

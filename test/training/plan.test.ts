@@ -8,6 +8,7 @@ import { planEpoch, stepsPerEpoch } from '../../runtime/training/epoch-plan.ts'
 import { learningRateAt } from '../../runtime/training/learning-rate.ts'
 import { createProgress } from '../../runtime/training/progress.ts'
 import { seededRandom } from '../../runtime/training/random.ts'
+import { until } from '../eventually.ts'
 
 const test = suite('training/plan')
 const ascending = (a: number, b: number) => a - b
@@ -141,7 +142,7 @@ test('a control that asks lets a step go when it is told to, once for each', asy
   })
   for (let step = 1; step <= 2; step += 1) {
     const went = control.mayGoOn()
-    while (asked < step) await new Promise<void>(resolve => setImmediate(resolve))
+    await until(() => asked === step)
     control.command({ type: 'pause' })
     control.command({ type: 'go' })
     control.command({ type: 'resume' })
