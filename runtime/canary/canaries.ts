@@ -75,6 +75,8 @@ export interface Canaries extends CanaryTraffic {
   begin(start: CanaryStart): Promise<CanaryView>
   /** After the functions have been deployed: trials of before the restart go on. */
   start(): Promise<void>
+  /** Requests can come from now on: the time of trials passes. */
+  beServed(): void
   /** Whether this run's candidate is on trial. */
   isOnTrial(run: string): boolean
   /** By function. */
@@ -105,6 +107,7 @@ export async function createCanaries(options: CanaryOptions): Promise<Canaries> 
   let dirty = false
   let started = false
   let closed = false
+  let serving = false
   let lastTick = clock.monotonic()
 
   for (const { id, canary } of models.list()) {
@@ -251,6 +254,7 @@ export async function createCanaries(options: CanaryOptions): Promise<Canaries> 
     const now = clock.monotonic()
     const passed = now - lastTick
     lastTick = now
+    if (!serving) return []
     const counted = [...trials.keys()].flatMap(name => counting(name) ?? [])
     for (const { record } of counted) record.activeMs += passed
     dirty ||= counted.length > 0
@@ -296,8 +300,11 @@ export async function createCanaries(options: CanaryOptions): Promise<Canaries> 
       }),
     async start() {
       started = true
-      lastTick = clock.monotonic()
       for (const name of [...trials.keys()]) await reconciled(name)
+    },
+    beServed() {
+      serving = true
+      lastTick = clock.monotonic()
     },
     isOnTrial: run => [...trials.values()].some(({ record }) => record.run === run),
     get(name) {
@@ -323,7 +330,7 @@ export async function createCanaries(options: CanaryOptions): Promise<Canaries> 
       clearInterval(timer)
       passTime()
       await inTurn(async () => {})
-      await save()
+      await saved()
     },
   }
 }

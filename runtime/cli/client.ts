@@ -10,7 +10,6 @@ export interface ServerClient {
   /** `body`: bytes as they are, anything else as JSON. */
   post<T>(path: string, body?: unknown): Promise<T>
   delete<T>(path: string): Promise<T>
-  delete<T>(path: string): Promise<T>
   bytes(path: string): Promise<Uint8Array>
 }
 

@@ -2,6 +2,7 @@
 import type { CanaryView } from '../canary/record.ts'
 import type { Config } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
+import { mostReason } from '../http/api-models.ts'
 import type { ModelView } from '../models/model-view.ts'
 import { createLogger } from '../observe/log.ts'
 import type { ModelControl } from '../retraining/model-control.ts'
@@ -42,6 +43,12 @@ export default command({
     const ofVersion = wish.promote ?? wish.pin ?? wish.unpin
     if ((ofVersion === undefined) !== (wish.to === undefined)) {
       throw new CorunError('invalid-config', '--promote, --pin or --unpin ID and --to VERSION go together')
+    }
+    if (wish.why !== undefined && wish.why.length > mostReason) {
+      throw new CorunError(
+        'invalid-config',
+        `--why has ${wish.why.length} characters, expected ${mostReason} at most`,
+      )
     }
     const models = await withServerOr(
       config,

@@ -3,12 +3,13 @@
  * same application without a port, so that the same checks hold for both.
  */
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Config } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
 import { createApp } from '../http/app.ts'
 import { createLogger } from '../observe/log.ts'
-import { folderOfLabel, labelOfFolder } from '../samples/label-folder.ts'
+import { folderOfLabel, labelFile, labelOfFolder } from '../samples/label-folder.ts'
+import { isPictureFile } from '../samples/reference.ts'
 import type { Sample } from '../samples/sample-store.ts'
 import type { SampleSummary } from '../samples/summary.ts'
 import { createServerClient, type ServerClient, withServerOr } from './client.ts'
@@ -119,6 +120,7 @@ async function exportTo(client: ServerClient, name: string, folder: string): Pro
   for (const { id, label, format } of samples) {
     const own = join(folder, folderOfLabel(label))
     await mkdir(own, { recursive: true })
+    if (labelOfFolder(folderOfLabel(label)) !== label) await writeFile(join(own, labelFile), label)
     await writeFile(join(own, `${id}.${format}`), await client.bytes(`${pathOf(name)}/${id}`))
   }
   return {
@@ -128,16 +130,15 @@ async function exportTo(client: ServerClient, name: string, folder: string): Pro
   }
 }
 
-const pictures = new Set(['.jpg', '.jpeg', '.png', '.webp'])
-
 /** Posts `<folder>/<label>/*`; what is refused is told and left out. */
 async function importFrom(client: ServerClient, name: string, folder: string): Promise<Report> {
   const counts = { imported: 0, duplicates: 0 }
   const refused: { file: string; why: string }[] = []
   for (const own of await foldersIn(folder)) {
-    const target = `${pathOf(name)}?label=${encodeURIComponent(labelOfFolder(own))}`
+    const told = await readFile(join(folder, own, labelFile), 'utf8').catch(() => undefined)
+    const target = `${pathOf(name)}?label=${encodeURIComponent(told ?? labelOfFolder(own))}`
     for (const file of (await readdir(join(folder, own))).sort()) {
-      if (!pictures.has(extname(file).toLowerCase())) continue
+      if (!isPictureFile(file)) continue
       const path = join(folder, own, file)
       try {
         const { duplicate } = await client.post<{ duplicate: boolean }>(target, await readFile(path))

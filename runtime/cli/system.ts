@@ -344,6 +344,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     },
     async workUnattended() {
       unattended = true
+      canaries.beServed()
       for (const { name, deployment } of registry.list()) {
         await followClock(name, deployment?.description.schedule)
       }

@@ -68,7 +68,9 @@ export function targetsOf(text: string, loss: Loss, labels: readonly string[]): 
     case 'mean-squared-error': {
       const parts = text.split(',').map(part => part.trim())
       const numbers = parts.map(part => (part === '' ? Number.NaN : Number(part)))
-      const fits = numbers.length === labels.length && numbers.every(Number.isFinite)
+      // As float32: what is finite before may be infinite then.
+      const fits =
+        numbers.length === labels.length && numbers.every(number => Number.isFinite(Math.fround(number)))
       return fits ? Float32Array.from(numbers) : undefined
     }
   }

@@ -28,6 +28,8 @@ export type Latency = z.output<typeof latencySchema>
 
 export const trainerJobSchema = z.object({
   runId: z.string(),
+  /** The interrupted run whose data and checkpoint it has. */
+  continues: z.string().optional(),
   function: z.string(),
   /** Built retrain.ts: the trainer imports it for what is code (a `trainable` predicate). */
   bundle: z.string(),
@@ -63,10 +65,6 @@ export const trainerJobSchema = z.object({
   memoryBytes: z.int().min(1).optional(),
   /** The most pictures at once, whatever fits. */
   microBatch: z.int().min(1).optional(),
-  /** Where measurements of memory are kept from run to run; nowhere when left out. */
-  memoryFile: z.string().optional(),
-  /** Learn nothing: make a few steps with that many pictures at once, say `measured`, and end. */
-  measure: z.int().min(1).optional(),
   /** Train for ever on the data and report steps, without evaluation: the load that the profile measures beside. */
   loop: z.boolean(),
   /** Asks before each step whether requests leave it room, and waits for `go`. Default: it does not ask. */
@@ -90,7 +88,7 @@ export const epochSchema = z.object({
 export const trainerCommandSchema = z.object({ type: z.enum(['pause', 'resume', 'stop', 'go']) })
 export type TrainerCommand = z.output<typeof trainerCommandSchema>
 
-/** What the trainer process says. It ends by itself after `measured`, `done`, `stopped` or `failed`. */
+/** What the trainer process says. It ends by itself after `done`, `stopped` or `failed`. */
 export const trainerEventSchema = z.discriminatedUnion('type', [
   /**
    * `microBatch`: pictures at once; a step is made of as many as the batch needs. `resumedAt`: the steps that an
@@ -119,7 +117,6 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('checkpoint'), step: z.int() }),
   /** The next step waits for `go`. */
   z.object({ type: z.literal('ask') }),
-  z.object({ type: z.literal('measured'), peakMemoryBytes: z.int() }),
   z.object({ type: z.literal('evaluating') }),
   z.object({
     type: z.literal('done'),

@@ -4,6 +4,9 @@ import { z } from 'zod'
 /** Top probability below which a request counts as uncertain. */
 const defaultBound = 0.7
 
+/** A hundred years. */
+const mostKeepHours = 100 * 366 * 24
+
 const share = z.number().min(0).max(1)
 
 export const captureSchema = z.strictObject({
@@ -14,7 +17,7 @@ export const captureSchema = z.strictObject({
       z.strictObject({ below: share.default(defaultBound), share: share.default(1) }),
     ])
     .prefault(0),
-  keepHours: z.number().positive().default(168),
+  keepHours: z.number().positive().max(mostKeepHours).default(168),
   maxBytes: z
     .int()
     .min(1)

@@ -16,7 +16,7 @@ export const trainerPrioritySchema = z.object({
   niceness: z.int(),
   /** Whether this process may raise the other to the normal class and put it back, see scheduling-class.ts. */
   switches: z.boolean(),
-  /** It may be stopped by a signal for a while: it goes on, and finds out, when this process ends meanwhile. */
+  /** It may be stopped by a signal for a while: it is killed when this process ends meanwhile. */
   holds: z.boolean(),
 })
 export type TrainerPriority = z.output<typeof trainerPrioritySchema>
@@ -31,9 +31,9 @@ export function withPriority(
 ): Command {
   const idle = how === 'idle-class' ? { command: 'chrt', args: ['--idle', '0', command, ...args] } : undefined
   const ranked = idle ?? { command, args }
-  // The signal of the parent's death would else find a stopped process, which nobody lets go on.
+  // It may be stopped, or in the middle of a long step, when its parent dies: the next one's must not meet it at its work.
   const inner = holds
-    ? { command: 'setpriv', args: ['--pdeathsig', 'CONT', ranked.command, ...ranked.args] }
+    ? { command: 'setpriv', args: ['--pdeathsig', 'KILL', ranked.command, ...ranked.args] }
     : ranked
   if (how === 'none' || niceness === 0) return inner
   return { command: 'nice', args: ['-n', String(niceness), inner.command, ...inner.args] }

@@ -1,16 +1,6 @@
 /** Whether classes come as often as in the reference: an exact test, and an index of how far they moved. Pure. */
+import { logFactorial } from '../core/log-factorial.ts'
 
-/** ln(n!): by Stirling's series, whose error is below 1e-10 from 16 up. */
-function logFactorial(n: number): number {
-  if (n < 16) {
-    let product = 1
-    for (let at = 2; at <= n; at += 1) product *= at
-    return Math.log(product)
-  }
-  const inverse = 1 / n
-  const series = inverse / 12 - inverse ** 3 / 360 + inverse ** 5 / 1260
-  return (n + 0.5) * Math.log(n) - n + 0.5 * Math.log(2 * Math.PI) + series
-}
 const logChoose = (n: number, k: number) => logFactorial(n) - logFactorial(k) - logFactorial(n - k)
 
 /**
@@ -38,7 +28,11 @@ export function fisherProbability(
     }
     return Math.min(1, sum)
   }
-  return side === 'less' ? tail(-1) : Math.min(1, 2 * Math.min(tail(-1), tail(1)))
+  if (side === 'both') return Math.min(1, 2 * Math.min(tail(-1), tail(1)))
+  // Above what is expected the tail below is nearly all there is, and summing it up from a table that is too unlikely for
+  // a number would give nothing.
+  const above = hits * (size + referenceSize) >= size * total
+  return above ? Math.min(1, 1 - tail(1) + chance) : tail(-1)
 }
 
 /** Classes beyond this many are taken together, those that the reference has least of first. */

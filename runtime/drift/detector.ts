@@ -9,7 +9,7 @@ import {
   withAnswer,
 } from './labelled-accuracy.ts'
 import { type DriftLevel, levelStateSchema, nextLevel, stable } from './level.ts'
-import { type Finding, lookAt, windowLengths } from './look.ts'
+import { type Finding, findingSchema, lookAt, windowLengths } from './look.ts'
 import type { Observation } from './observation.ts'
 import { buildReference, placesOf, type Reference, referenceSchema } from './reference.ts'
 import { createSlidingWindow, type SlidingWindow } from './sliding-window.ts'
@@ -39,6 +39,8 @@ export const detectorStateSchema = z.object({
   seen: z.int(),
   labelled: labelledStateSchema,
   level: levelStateSchema,
+  /** Of the last look of each test. */
+  findings: z.array(findingSchema).default([]),
 })
 export type DetectorState = z.output<typeof detectorStateSchema>
 
@@ -69,7 +71,7 @@ export function startWith(
 ): DetectorState {
   const reference = buildReference(observations)
   const pictures = observations.length
-  return { first: [], reference, pictures, rows: [], seen: 0, labelled, level: stable }
+  return { first: [], reference, pictures, rows: [], seen: 0, labelled, level: stable, findings: [] }
 }
 
 export function createDetector(options: DetectorOptions, kept?: DetectorState): Detector {
@@ -79,7 +81,7 @@ export function createDetector(options: DetectorOptions, kept?: DetectorState): 
   let window: SlidingWindow | undefined = reference && createSlidingWindow(reference, windowLengths, kept)
   let labelled: LabelledState = kept?.labelled ?? noLabels
   let level = kept?.level ?? stable
-  let findings: Finding[] = []
+  let findings: Finding[] = kept?.findings ?? []
 
   function judge(found: readonly Finding[]): DriftLevel {
     if (found.length === 0) return level.level
@@ -133,6 +135,7 @@ export function createDetector(options: DetectorOptions, kept?: DetectorState): 
       seen: window?.seen ?? 0,
       labelled,
       level,
+      findings,
     }),
   }
 }

@@ -1,4 +1,5 @@
 /** A look at the last requests: every test at every length of window, against its part of the false-alarm rate. Pure. */
+import { z } from 'zod'
 import { classProbability, stabilityIndex } from './class-shift.ts'
 import { distanceFrom, distanceProbability } from './ranked-reference.ts'
 import type { Reference } from './reference.ts'
@@ -7,20 +8,21 @@ import type { SlidingWindow } from './sliding-window.ts'
 export const testNames = ['top-probability', 'predicted-classes', 'features', 'labelled-accuracy'] as const
 export type TestName = (typeof testNames)[number]
 
-export interface Finding {
-  test: TestName
+export const findingSchema = z.object({
+  test: z.enum(testNames),
   /** Requests that were compared with the reference. */
-  window: number
+  window: z.int(),
   /**
    * Kolmogorov-Smirnov distance (top-probability, features), population stability index (predicted-classes), accuracy
    * that was lost (labelled-accuracy).
    */
-  statistic: number
+  statistic: z.number(),
   /** How probable as much or more is without drift, with the number of comparisons in the test counted in. */
-  probability: number
+  probability: z.number(),
   /** The same over what the test may take of the false-alarm rate: at 1 and below it is an alarm. */
-  risk: number
-}
+  risk: z.number(),
+})
+export type Finding = z.output<typeof findingSchema>
 
 /**
  * How many of the last requests are compared with the reference, and after how many more they are compared again. A

@@ -132,6 +132,8 @@ export async function createDriftMonitor({
     const file =
       files.get(model) ?? openState(join(folder, `${model}.json`), modelStateSchema, initial ?? empty)
     files.set(model, file)
+    // One that could not be opened is tried again the next time.
+    file.catch(() => files.delete(model))
     return file
   }
 

@@ -7,8 +7,10 @@ import type { ModelView } from '../models/model-view.ts'
 import type { HttpContext, HttpEnv } from './context.ts'
 
 const version = z.string().regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hexadecimal')
+/** Characters of a reason. */
+export const mostReason = 1000
 /** For the history. */
-const why = z.string().min(1).max(1000).optional()
+const why = z.string().min(1).max(mostReason).optional()
 export const promotionSchema = z.strictObject({ version, why })
 const rollback = z.strictObject({ why }).default({})
 const pin = z.strictObject({ version, why, pinned: z.boolean().default(true) })

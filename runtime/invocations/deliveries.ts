@@ -5,6 +5,9 @@ import { type CallbackMessage, postCallback } from './callback.ts'
 import type { CallbackRecord } from './record.ts'
 import { callbackDelayMs, callbackVerdict } from './retry.ts'
 
+/** After a start all that is pending may be due; each has its result in memory while it is under way. */
+const mostAtOnce = 16
+
 export interface Delivery {
   id: string
   url: string
@@ -32,29 +35,44 @@ export interface Deliveries {
   /** Goes out at once, or when its record says. */
   add(delivery: Delivery): void
   forget(id: string): void
-  close(): void
+  /** Sends nothing more; resolves when what was sent is recorded. */
+  close(): Promise<void>
 }
 
 export function createDeliveries(options: DeliveriesOptions): Deliveries {
   const { secret, clock, log, random = Math.random, post = postCallback } = options
   const timers = new Map<string, NodeJS.Timeout>()
+  /** Those whose time has come and that wait for a place. */
+  const due: Delivery[] = []
+  let underWay = 0
+  const keeping = new Set<Promise<void>>()
   const closing = new AbortController()
 
   function arm(delivery: Delivery, delayMs: number): void {
-    const timer = setTimeout(
-      () => {
-        attempt(delivery).catch(error =>
-          log.error({ invocation: delivery.id, err: error }, 'a callback failed'),
-        )
-      },
-      Math.max(0, delayMs),
-    ).unref()
-    timers.set(delivery.id, timer)
+    const whenDue = () => {
+      due.push(delivery)
+      pump()
+    }
+    timers.set(delivery.id, setTimeout(whenDue, Math.max(0, delayMs)).unref())
   }
 
+  function pump(): void {
+    while (underWay < mostAtOnce && !closing.signal.aborted) {
+      const delivery = due.shift()
+      if (delivery === undefined) return
+      if (!timers.has(delivery.id)) continue
+      underWay += 1
+      void attempt(delivery).finally(() => {
+        underWay -= 1
+        pump()
+      })
+    }
+  }
+
+  /** Never rejects. */
   async function attempt(delivery: Delivery): Promise<void> {
-    const { id, url, record, body, keep } = delivery
-    const last = await post(url, { id, now: clock.now(), body: await body() }, secret, closing.signal)
+    const { id, url, record } = delivery
+    const last = await send(delivery).catch(error => String(error))
     // What was cut off by our own end is tried again by the next start; what was forgotten is nobody's.
     if (closing.signal.aborted || !timers.has(id)) return
     const attempts = record.attempts + 1
@@ -64,7 +82,7 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
     if (delayMs === undefined) {
       timers.delete(id)
       const state = verdict === 'delivered' ? 'delivered' : 'failed'
-      await keep({ version: 1, state, attempts, last })
+      await kept(delivery, { version: 1, state, attempts, last })
       if (state === 'failed') log.warn(fields, 'a callback is given up')
       return
     }
@@ -76,8 +94,21 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       last,
       nextAttemptAt: new Date(clock.now() + delayMs).toISOString(),
     }
-    await keep(next)
+    await kept(delivery, next)
     arm({ ...delivery, record: next }, delayMs)
+  }
+
+  const send = async ({ id, url, body }: Delivery) =>
+    post(url, { id, now: clock.now(), body: await body() }, secret, closing.signal)
+
+  /** A disk that takes no more is no reason to tell nobody. */
+  async function kept({ id, keep }: Delivery, record: CallbackRecord): Promise<void> {
+    const work = keep(record).catch(error =>
+      log.error({ invocation: id, err: error }, 'a callback was not recorded'),
+    )
+    keeping.add(work)
+    await work
+    keeping.delete(work)
   }
 
   return {
@@ -89,9 +120,10 @@ export function createDeliveries(options: DeliveriesOptions): Deliveries {
       clearTimeout(timers.get(id))
       timers.delete(id)
     },
-    close() {
+    async close() {
       closing.abort()
       for (const timer of timers.values()) clearTimeout(timer)
+      await Promise.all(keeping)
     },
   }
 }

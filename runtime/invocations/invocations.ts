@@ -19,7 +19,7 @@ import {
   type ResultRecord,
   viewResult,
 } from './record.ts'
-import { isRefusal, mostStarts, refusedDelayMs } from './retry.ts'
+import { hasBegun, isRefusal, mostStarts, refusedDelayMs } from './retry.ts'
 
 export interface InvocationsOptions {
   folder: string
@@ -135,7 +135,7 @@ export async function openInvocations(options: InvocationsOptions): Promise<Invo
   async function runOne(entry: Entry): Promise<void> {
     const { id, function: name, requestId, method, url, headers } = entry.request
     if (entry.starts >= mostStarts) {
-      const why = `invocation ${id} began ${entry.starts} times, and the server ended each time`
+      const why = `invocation ${id} began ${entry.starts} times, and each time the server ended or ran out of memory`
       return finish(entry, new CorunError('invocation-abandoned', why))
     }
     const body = await files.readBody(id, 'request')
@@ -147,7 +147,9 @@ export async function openInvocations(options: InvocationsOptions): Promise<Invo
       await finish(entry, invocation, await readBounded(invocation.answer.body, maxResultBytes))
     } catch (error) {
       const inTime = Date.parse(entry.request.createdAt) + ttlMs > clock.now()
-      if (error instanceof CorunError && isRefusal(error.code) && inTime) return await postpone(entry)
+      if (error instanceof CorunError && isRefusal(error.code) && inTime) {
+        return await postpone(entry, error.code)
+      }
       await finish(
         entry,
         error instanceof CorunError ? error : new CorunError('internal-error', String(error)),
@@ -166,11 +168,11 @@ export async function openInvocations(options: InvocationsOptions): Promise<Invo
     })
   }
 
-  /** It has not run: it waits for its turn again, on disk as ever. */
-  async function postpone(entry: Entry): Promise<void> {
+  /** It waits for its turn again, on disk as ever. */
+  async function postpone(entry: Entry, code: string): Promise<void> {
     entry.state = 'waiting'
     entry.refused += 1
-    entry.starts -= 1
+    if (!hasBegun(code)) entry.starts -= 1
     await files.writeStarts(entry.request.id, entry.starts)
     if (closing) return
     const delay = setTimeout(() => {
@@ -284,8 +286,7 @@ export async function openInvocations(options: InvocationsOptions): Promise<Invo
       closing = true
       clearInterval(sweeper)
       for (const delay of delays) clearTimeout(delay)
-      deliveries.close()
-      await Promise.all(active)
+      await Promise.all([deliveries.close(), ...active])
     },
   }
 }

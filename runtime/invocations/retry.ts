@@ -12,11 +12,14 @@ const refusals: ReadonlySet<string> = new Set<ErrorCode>([
 
 export const isRefusal = (code: string): boolean => refusals.has(code)
 
+/** What memory did not hold has begun: it may be what takes it all, and costs the others a slot each time. */
+export const hasBegun = (code: string): boolean => code === 'out-of-memory'
+
 /** From 0.1 s doubling to 10 s. Unit: ms. `attempt` counts from 1. */
 export const refusedDelayMs = (attempt: number): number =>
   Math.min(10_000, 100 * 2 ** Math.min(attempt - 1, 10))
 
-/** A server that ended this often while an invocation ran is taken to have ended because of it. */
+/** A server that ended, or ran out of memory, this often while an invocation ran is taken to have done so because of it. */
 export const mostStarts = 3
 
 /** Attempts of a callback, over about an hour. */

@@ -28,7 +28,10 @@ export function adoptBase(
   }
   const record = Object.hasOwn(models, id) ? models[id] : undefined
   if (record !== undefined) {
+    // Versions that had the classes of the file before keep them.
+    for (const other of record.versions) other.labels ??= record.labels
     addVersion(record, version)
+    for (const other of record.versions) if (other.sha256 === sha256) delete other.labels
     record.base = sha256
     record.labels = labels
     makeCurrent(record, sha256, { at, action: 'adopted', by: 'function', why: 'new file of the function' })

@@ -106,7 +106,7 @@ export async function createBeginnings(options: BeginOptions): Promise<Beginning
   return {
     record: async (target, reason) => recordOf(await newJob(createId(), target), target, reason),
     async goOn(interrupted, target) {
-      const { function: name, parent } = interrupted
+      const { function: name, parent, paused } = interrupted
       const id = createId()
       const job = await checkpoints.job(name, interrupted.id)
       const obstacle = job && whyNotGoOn(job, parent, await presentFacts(target))
@@ -124,14 +124,16 @@ export async function createBeginnings(options: BeginOptions): Promise<Beginning
           `run ${interrupted.id} was interrupted; starts afresh${obstacle ? `: ${obstacle}` : ''}`,
         )
         begun.resumes = { run: interrupted.id, step: 0, tries }
+        begun.paused = paused
         return begun
       }
       // Earlier versions have been tried.
-      const next = { ...job, ...settingsOf(id, target), earlier: [] }
+      const next = { ...job, ...settingsOf(id, target), continues: interrupted.id, earlier: [] }
       await checkpoints.take(name, next)
       const record = recordOf(next, target, interrupted)
       record.notes.push(`run ${interrupted.id} was interrupted; goes on with its samples`)
       record.resumes = { run: interrupted.id, step, tries }
+      record.paused = paused
       return record
     },
     async begin(record, findTarget) {

@@ -38,7 +38,8 @@ export async function openCheckpoints(dataDir: string): Promise<Checkpoints> {
     async job(name, runId) {
       try {
         const job = trainerJobSchema.parse(JSON.parse(await readFile(jobFile(name), 'utf8')))
-        return job.runId === runId ? job : undefined
+        // A kill may have come before the run that goes on was recorded.
+        return job.runId === runId || job.continues === runId ? job : undefined
       } catch {
         return undefined
       }

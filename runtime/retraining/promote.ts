@@ -2,6 +2,7 @@
 import type { Canaries } from '../canary/canaries.ts'
 import type { CanaryView } from '../canary/record.ts'
 import type { CheckedRetraining } from '../core/definition-schema.ts'
+import { CorunError } from '../core/errors.ts'
 import type { ModelStore } from '../models/model-store.ts'
 import type { Logger } from '../observe/log.ts'
 import { type Decision, decide } from './decide.ts'
@@ -49,25 +50,33 @@ export async function judgeAndSwitch(
   const { sha256 } = candidate
   const decision = decide(done, accept)
   const moved = () => models.get(run.model).current !== run.parent
-  if (moved()) {
+  const noteMoved = () => {
     decision.promote = false
     decision.reasons.unshift('the current version changed while this one was trained')
   }
-  const why = decision.reasons.join('; ')
-  if (!decision.promote) {
-    await models.rejectCandidate(run.model, sha256, { by: run.by, why })
+  if (moved()) noteMoved()
+  const turnDown = async (): Promise<Verdict> => {
+    await models.rejectCandidate(run.model, sha256, { by: run.by, why: decision.reasons.join('; ') })
     return { decision, candidate: sha256 }
   }
+  if (!decision.promote) return turnDown()
+  const why = decision.reasons.join('; ')
   try {
     if (options !== undefined) {
       const { function: name, model, id, by } = run
       const start = { function: name, model, run: id, candidate, options, by, why }
       return { decision, candidate: sha256, canary: await canaries.begin(start) }
     }
-    await registry.switchModel(run.model, candidate, () =>
-      models.commitPromotion(run.model, sha256, { by: run.by, why }),
-    )
+    await registry.switchModel(run.model, candidate, async () => {
+      // An operator's switch may have had its turn first.
+      if (moved()) throw new CorunError('retraining-conflict', `version ${run.parent} serves no more`)
+      await models.commitPromotion(run.model, sha256, { by: run.by, why })
+    })
   } catch (error) {
+    if (moved()) {
+      noteMoved()
+      return turnDown()
+    }
     log.error({ run: run.id, candidate: sha256, err: error }, 'the candidate was not promoted')
     await models.rejectCandidate(run.model, sha256, {
       by: run.by,

@@ -126,11 +126,15 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     if (!record.goesOn) await beginnings.discard(record.function)
   }
 
+  const endOf = (entry: Entry) =>
+    end(entry).catch(error => log.error({ run: entry.record.id, err: error }, 'the end of a run failed'))
+
   /** What a run reads stays until it has ended, whatever is removed meanwhile. */
   const work = async (entry: Entry): Promise<void> => {
     const { record } = entry
-    const letGo = await samples.hold(record.function)
+    let letGo = () => {}
     try {
+      letGo = await samples.hold(record.function)
       if (entry.stopAs === undefined) {
         entry.run = await beginnings.begin(record, () => targetOf(record.function))
         if (entry.stopAs !== undefined) entry.run.stop(entry.stopAs)
@@ -144,7 +148,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
       letGo()
     }
     if (!isOver(record) && record.state !== 'canary') stopWaiting(record, entry.stopAs ?? 'interrupted')
-    await end(entry).catch(error => log.error({ run: record.id, err: error }, 'the end of a run failed'))
+    await endOf(entry)
   }
 
   const workThrough = async () => {
@@ -198,15 +202,20 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     if (reason !== undefined) throw new CorunError('retraining-skipped', `retraining of "${name}": ${reason}`)
   }
 
-  const recoverRun = async (interrupted: RunRecord) => {
+  /** False where the next start may do better. */
+  const recoverRun = async (interrupted: RunRecord): Promise<boolean> => {
     const { function: name, id: run } = interrupted
     try {
       const again = await enqueue(name, target => beginnings.goOn(interrupted, target))
       log.info({ run: again.id, interrupted: run, notes: again.notes }, 'an interrupted run goes on')
+      return true
     } catch (error) {
-      const { message } = serializeError(error, 'internal-error')
-      log.warn({ run, function: name, reason: message }, 'an interrupted run does not go on')
-      await beginnings.discard(name)
+      const { code, message } = serializeError(error, 'internal-error')
+      log.warn({ run, function: name, code, reason: message }, 'an interrupted run does not go on')
+      if (code === 'disk-full' || code === 'internal-error') return false
+      // Of one that was started meanwhile the checkpoint is its own.
+      if (code !== 'retraining-conflict') await beginnings.discard(name)
+      return true
     }
   }
 
@@ -240,9 +249,10 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
     async recover() {
       const interrupted = history.list().filter(({ goesOn }) => goesOn)
       for (const [index, run] of interrupted.entries()) {
-        await history.save({ ...run, goesOn: false })
         // Of several of a function the newest one counts.
-        if (interrupted.findIndex(other => other.function === run.function) === index) await recoverRun(run)
+        const newest = interrupted.findIndex(other => other.function === run.function) === index
+        // What goes on is recorded before what it goes on from is settled: a kill in between loses neither.
+        if (!newest || (await recoverRun(run))) await history.save({ ...run, goesOn: false, paused: false })
       }
     },
     pause(name) {
@@ -276,7 +286,7 @@ export async function createRetraining(options: RetrainingOptions): Promise<Retr
       if (entry !== queue[0]) {
         queue.splice(queue.indexOf(entry), 1)
         stopWaiting(entry.record, 'cancelled')
-        void end(entry)
+        void endOf(entry)
       }
       return structuredClone(entry.record)
     },

@@ -1,4 +1,4 @@
-/** The last 200 runs in `state/runs.json`. Runs that a killed server left open are closed as `interrupted`. */
+/** The last 200 runs in `state/runs.json`, and those that are not over. Runs that a killed server left open are closed as `interrupted`. */
 import { join } from 'node:path'
 import { z } from 'zod'
 import { openState } from '../state/state-file.ts'
@@ -39,15 +39,16 @@ export async function openRunHistory(
     await state.update(({ runs }) => {
       for (const run of runs) {
         if (isOver(run)) continue
-        run.paused = false
         if (isOnTrial(run)) {
-          run.state = 'canary'
+          Object.assign(run, { state: 'canary', paused: false })
           continue
         }
         const tried = run.state === 'canary'
         run.state = wasPromoted(run) ? 'promoted' : tried ? 'rejected' : 'interrupted'
         run.endedAt = now()
         run.goesOn = run.state === 'interrupted'
+        // One that goes on does so as the operator left it.
+        run.paused &&= run.goesOn
         run.reason ??= {
           promoted: 'its candidate had taken over when the server was killed',
           rejected: 'what was known of its trial is lost',
@@ -63,7 +64,9 @@ export async function openRunHistory(
         const at = draft.runs.findIndex(({ id }) => id === run.id)
         if (at === -1) draft.runs.push(structuredClone(run))
         else draft.runs[at] = structuredClone(run)
-        draft.runs.splice(0, Math.max(0, draft.runs.length - limit))
+        const done = draft.runs.filter(run => isOver(run) && !run.goesOn)
+        const dropped = new Set(done.slice(0, Math.max(0, draft.runs.length - limit)))
+        draft.runs = draft.runs.filter(run => !dropped.has(run))
       }),
   }
 }

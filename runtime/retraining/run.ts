@@ -156,7 +156,8 @@ export function startRun(
     }
     await rm(folder, { recursive: true, force: true }).catch(() => undefined)
     record.state = end
-    record.paused = false
+    // One that goes on does so as the operator left it.
+    if (end !== 'interrupted') record.paused = false
     if (end === 'cancelled') record.reason = 'cancelled by the operator'
     if (end === 'interrupted') {
       record.reason = 'stopped between two steps'

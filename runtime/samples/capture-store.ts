@@ -3,15 +3,13 @@
  * expire, and the oldest go when their bytes are used up. Which ones are kept is worker/capture.ts's to say.
  */
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { CheckedCapture } from '../core/watching-schema.ts'
 import type { Logger } from '../observe/log.ts'
 import {
-  openPictureRoom,
-  type PictureRoom,
+  openPictureRooms,
   pictureEntrySchema,
   pictureFormat,
   readPicture,
@@ -60,14 +58,7 @@ export interface CaptureStoreOptions {
 }
 
 export function createCaptureStore({ dataDir, log, clock = systemClock }: CaptureStoreOptions): CaptureStore {
-  const root = join(dataDir, 'captures')
-  const rooms = new Map<string, Promise<PictureRoom<Entry>>>()
-  const roomOf = (name: string): Promise<PictureRoom<Entry>> => {
-    const opened = rooms.get(name) ?? openPictureRoom(join(root, name), entrySchema, log)
-    rooms.set(name, opened)
-    opened.catch(() => rooms.delete(name))
-    return opened
-  }
+  const rooms = openPictureRooms(join(dataDir, 'captures'), entrySchema, log)
   const iso = (ms: number) => new Date(ms).toISOString()
   const isOver = ({ expiresAt }: Entry) => Date.parse(expiresAt) <= clock.now()
 
@@ -86,7 +77,7 @@ export function createCaptureStore({ dataDir, log, clock = systemClock }: Captur
 
   return {
     async add(name, { body, format, ...said }, { keepHours, maxBytes }) {
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       await room.inTurn(async () => {
         const at = clock.now()
         const entry = {
@@ -106,7 +97,7 @@ export function createCaptureStore({ dataDir, log, clock = systemClock }: Captur
       })
     },
     async get(name, requestId) {
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       // After what is being kept: feedback may come at once.
       return room.inTurn(async () => {
         const entry = room.entries.get(idOf(requestId))
@@ -117,13 +108,12 @@ export function createCaptureStore({ dataDir, log, clock = systemClock }: Captur
       })
     },
     async remove(name, requestId) {
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       await room.inTurn(() => room.remove({ ids: [idOf(requestId)], at: iso(clock.now()), why: 'used' }))
     },
     async expire() {
-      const folders = await readdir(root, { withFileTypes: true }).catch(() => [])
-      for (const folder of folders.filter(entry => entry.isDirectory())) {
-        const room = await roomOf(folder.name)
+      for (const name of await rooms.names()) {
+        const room = await rooms.of(name)
         await room.inTurn(() =>
           room.remove({
             ids: superfluous([...room.entries.values()], Number.POSITIVE_INFINITY),
@@ -134,7 +124,7 @@ export function createCaptureStore({ dataDir, log, clock = systemClock }: Captur
       }
     },
     async count(name) {
-      const entries = await (await roomOf(name)).present()
+      const entries = await (await rooms.of(name)).present()
       return { count: entries.length, bytes: entries.reduce((sum, { bytes }) => sum + bytes, 0) }
     },
   }

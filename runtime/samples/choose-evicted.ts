@@ -58,6 +58,7 @@ export function chooseEvicted(
 function ofCommonLabels(residents: readonly Resident[]): Resident[] {
   const counts = new Map<string, number>()
   for (const { label } of residents) counts.set(label, (counts.get(label) ?? 0) + 1)
-  const most = Math.max(...counts.values())
+  // Not spread into the arguments of one call: nearly every label of a regression is another one.
+  const most = [...counts.values()].reduce((most, count) => Math.max(most, count), 0)
   return residents.filter(({ label }) => counts.get(label) === most)
 }

@@ -60,7 +60,7 @@ export interface Removal {
 const sparedLines = 256
 
 /** Opens the room, finishes removals that a kill interrupted, and compacts the journal where that pays. */
-export async function openPictureRoom<Entry extends PictureEntry>(
+async function openPictureRoom<Entry extends PictureEntry>(
   folder: string,
   schema: z.ZodType<Entry>,
   log: Logger,
@@ -74,6 +74,7 @@ export async function openPictureRoom<Entry extends PictureEntry>(
   let lines = journal.entries.length
   let holders = 0
   let waiting: string[] = []
+  const inTurn = createSerial()
 
   const removed = new Set<string>()
   for (const line of journal.entries) {
@@ -119,9 +120,17 @@ export async function openPictureRoom<Entry extends PictureEntry>(
     else for (const file of files) await rm(file, { force: true })
   }
 
+  /** In turn with what comes back: a picture that does keeps its file. */
+  async function unlinkWaiting(): Promise<void> {
+    if (holders > 0) return
+    const files = waiting
+    waiting = []
+    await unlink(files)
+  }
+
   return {
     folder,
-    inTurn: createSerial(),
+    inTurn,
     entries,
     async present() {
       const files = new Set(await readdir(folder))
@@ -157,13 +166,32 @@ export async function openPictureRoom<Entry extends PictureEntry>(
         if (!held) return
         held = false
         holders -= 1
-        if (holders > 0) return
-        const files = waiting
-        waiting = []
-        unlink(files).catch(error =>
+        inTurn(unlinkWaiting).catch(error =>
           log.warn({ folder, err: error }, 'removed pictures stay until the next start'),
         )
       }
+    },
+  }
+}
+
+/** The rooms of functions, each in a folder of `root`, opened when they are asked for. */
+export function openPictureRooms<Entry extends PictureEntry>(
+  root: string,
+  schema: z.ZodType<Entry>,
+  log: Logger,
+): { of(name: string): Promise<PictureRoom<Entry>>; names(): Promise<string[]> } {
+  const rooms = new Map<string, Promise<PictureRoom<Entry>>>()
+  return {
+    of(name) {
+      const opened = rooms.get(name) ?? openPictureRoom(join(root, name), schema, log)
+      rooms.set(name, opened)
+      // A room that could not be opened is tried again the next time.
+      opened.catch(() => rooms.delete(name))
+      return opened
+    },
+    async names() {
+      const folders = await readdir(root, { withFileTypes: true }).catch(() => [])
+      return folders.filter(entry => entry.isDirectory()).map(({ name }) => name)
     },
   }
 }

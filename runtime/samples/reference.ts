@@ -9,6 +9,8 @@ import type { LabelledFile } from '../core/trainer-messages.ts'
 import { isHeldOut } from './split.ts'
 
 const pictureExtensions = new Set(['.jpg', '.jpeg', '.png', '.webp'])
+/** By its name. */
+export const isPictureFile = (name: string) => pictureExtensions.has(extname(name).toLowerCase())
 
 export interface Reference {
   /** May be mixed into training. */
@@ -26,7 +28,7 @@ export async function readReference(
   const reference: Reference = { training: [], heldOut: [] }
   for (const name of await labelFolders(folder, loss, labels)) {
     for (const picture of (await readdir(join(folder, name))).sort()) {
-      if (!pictureExtensions.has(extname(picture).toLowerCase())) continue
+      if (!isPictureFile(picture)) continue
       const file = join(folder, name, picture)
       const content = createHash('sha256')
         .update(await readFile(file))

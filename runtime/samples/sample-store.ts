@@ -3,7 +3,6 @@
  * them. Whether a picture can be decoded and its label is known has been checked before it comes here.
  */
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -11,7 +10,7 @@ import { CorunError } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
 import { chooseEvicted, type Quota } from './choose-evicted.ts'
 import {
-  openPictureRoom,
+  openPictureRooms,
   type PictureEntry,
   type PictureRoom,
   pictureEntrySchema,
@@ -93,17 +92,8 @@ export function createSampleStore({
   quota = defaultQuota,
   random = Math.random,
 }: SampleStoreOptions): SampleStore {
-  const root = join(dataDir, 'samples')
-  const rooms = new Map<string, Promise<PictureRoom<Entry>>>()
+  const rooms = openPictureRooms(join(dataDir, 'samples'), entrySchema, log)
   const now = () => new Date(clock.now()).toISOString()
-
-  const roomOf = (name: string): Promise<PictureRoom<Entry>> => {
-    const opened = rooms.get(name) ?? openPictureRoom(join(root, name), entrySchema, log)
-    rooms.set(name, opened)
-    // A room that could not be opened is tried again the next time.
-    opened.catch(() => rooms.delete(name))
-    return opened
-  }
 
   const sampleOf = (room: PictureRoom<Entry>, entry: Sized<Entry>): Sample => ({
     id: entry.id,
@@ -130,7 +120,7 @@ export function createSampleStore({
     async add({ function: name, label, body, format: named, at = clock.now() }) {
       const format = pictureFormat(named)
       const id = createHash('sha256').update(body).digest('hex')
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       return room.inTurn(async () => {
         const present = await room.has(id)
         if (!present || room.entries.get(id)?.label !== label) {
@@ -141,7 +131,7 @@ export function createSampleStore({
       })
     },
     async relabel(name, id, label) {
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       return room.inTurn(async () => {
         const entry = room.entries.get(id)
         if (entry === undefined || !(await room.has(id))) return false
@@ -150,11 +140,11 @@ export function createSampleStore({
       })
     },
     async list(name) {
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       return (await room.present()).map(entry => sampleOf(room, entry))
     },
     async read(name, id) {
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       const entry = room.entries.get(id)
       const body = entry && (await readPicture(room.file(entry)))
       if (entry === undefined || body === undefined) {
@@ -164,7 +154,7 @@ export function createSampleStore({
     },
     async remove(name, { id, label, before }) {
       if (id === undefined && label === undefined && before === undefined) return []
-      const room = await roomOf(name)
+      const room = await rooms.of(name)
       return room.inTurn(async () => {
         const gone = [...room.entries.values()].filter(
           entry =>
@@ -176,10 +166,7 @@ export function createSampleStore({
         return gone.map(entry => sampleOf(room, entry))
       })
     },
-    async names() {
-      const folders = await readdir(root, { withFileTypes: true }).catch(() => [])
-      return folders.filter(entry => entry.isDirectory()).map(({ name }) => name)
-    },
-    hold: async name => (await roomOf(name)).hold(),
+    names: rooms.names,
+    hold: async name => (await rooms.of(name)).hold(),
   }
 }

@@ -87,7 +87,10 @@ export async function openFunctionSchedules(options: FunctionSchedulesOptions): 
   let closed = false
 
   const nowIso = () => new Date(clock.now()).toISOString()
-  const kept = (name: string): Kept => state.data.schedules[name] ?? { paused: false, seenUntil: nowIso() }
+  const kept = (name: string): Kept =>
+    Object.hasOwn(state.data.schedules, name)
+      ? (state.data.schedules[name] as Kept)
+      : { paused: false, seenUntil: nowIso() }
   const keep = (name: string, change: Partial<Kept>) =>
     state.update(({ schedules }) => {
       schedules[name] = { ...kept(name), ...change }
@@ -98,8 +101,13 @@ export async function openFunctionSchedules(options: FunctionSchedulesOptions): 
     clearTimeout(job.timer)
     const [next] = nextTicks(job.schedule, new Date(clock.now()), 1)
     if (closed || next === undefined || kept(name).paused) return
+    let seen = clock.now()
     const wait = () => {
-      const leftMs = next.getTime() - clock.now()
+      const now = clock.now()
+      // A clock that was ahead has been set: other ticks lie before the one that was waited for.
+      if (now < seen) return arm(name, job)
+      seen = now
+      const leftMs = next.getTime() - now
       if (leftMs > 0) job.timer = setTimeout(wait, Math.min(leftMs, longestWaitMs)).unref()
       else void tick(name, job, next).finally(() => (jobs.get(name) === job ? arm(name, job) : undefined))
     }

@@ -3,7 +3,7 @@
  * taken over; that a process id was reused is seen from the process's start time (Linux).
  */
 import { randomUUID } from 'node:crypto'
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { link, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -40,12 +40,19 @@ export async function lockDataDirectory(
     processStart: await processStart(process.pid),
   }
   while (!(await claim(file, mine))) {
-    const text = await readFile(file, 'utf8').catch(() => undefined)
+    const text = await readFile(file, 'utf8').catch(error => {
+      if (error.code === 'ENOENT') return undefined // its holder has just let go
+      throw new CorunError(
+        'data-in-use',
+        `${file} cannot be read (${error.message}): remove it if no server uses it`,
+      )
+    })
     if (text === undefined) continue
     const holder = parseLock(text)
     if (holder && (await isAlive(holder))) throw inUse(folder, holder)
     await removeStale(file, text)
   }
+  await removeClaims(folder)
   return {
     setUrl: newUrl => writeDurably(file, JSON.stringify({ ...mine, url: newUrl })),
     release: () => rm(file, { force: true }),
@@ -64,6 +71,16 @@ async function claim(file: string, lock: Lock): Promise<boolean> {
     throw error
   } finally {
     await rm(own, { force: true })
+  }
+}
+
+/** Those of starters that were killed; younger ones may be at it. */
+async function removeClaims(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^lock\.json\.[0-9a-f-]{36}$/.test(name)) continue
+    const file = join(folder, name)
+    const age = Date.now() - (await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))).mtimeMs
+    if (age > 60_000) await rm(file, { force: true })
   }
 }
 

@@ -1,4 +1,5 @@
 /** Whether one model does better than another on the same pictures, or only seems to. Pure. */
+import { logFactorial } from '../core/log-factorial.ts'
 import type { Comparison } from '../core/trainer-messages.ts'
 
 /** `before` and `after`: a score each picture, in the same order; the larger, the better. */
@@ -28,10 +29,4 @@ export function probabilityOfChance({ better, worse }: Comparison): number {
 /** Probability of `seen` heads in `count` tosses of a fair coin; by logarithms, so that thousands do not overflow. */
 function binomialHalf(count: number, seen: number): number {
   return Math.exp(logFactorial(count) - logFactorial(seen) - logFactorial(count - seen) - count * Math.LN2)
-}
-
-function logFactorial(number: number): number {
-  let sum = 0
-  for (let factor = 2; factor <= number; factor += 1) sum += Math.log(factor)
-  return sum
 }

@@ -66,9 +66,13 @@ export async function runEpochs(options: EpochsOptions): Promise<boolean> {
       progress.step({ epoch, step, loss, ms, ...bounds })
       if (index < batches.length - 1) await options.onStep({ epoch, index: index + 1, step }, false)
     }
-    index = 0
     const goOn = await options.onEpoch(epoch)
-    if (goOn === undefined) return false
+    if (goOn === undefined) {
+      // Its steps are made; what goes on judges it again.
+      await options.onStep({ epoch, index: batches.length, step }, true)
+      return false
+    }
+    index = 0
     await options.onStep({ epoch: epoch + 1, index, step }, false)
     if (!goOn) break
   }

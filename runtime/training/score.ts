@@ -1,6 +1,7 @@
 /**
  * How well a model's outputs fit what its labels say: picture by picture, so that two models can be compared on the same
- * ones, and as a whole: accuracy, as a retraining's `accept` means it, and the loss, without smoothing and weights. Pure.
+ * ones, and as a whole: accuracy, as a retraining's `accept` means it, and the loss, without smoothing and weights. Outputs
+ * that are no numbers, of a model that has diverged, are wrong. Pure.
  */
 import type { Loss } from '../core/retraining-definition.ts'
 
@@ -57,7 +58,8 @@ const judges: Record<Loss, (activation: Activation) => Judge> = {
     add(outputs, targets) {
       const right = indexOfLargest(targets)
       const probability = activation === 'Softmax' ? (outputs[right] ?? 0) : softmaxAt(outputs, right)
-      return { score: indexOfLargest(outputs) === right ? 1 : 0, loss: -logOf(probability) }
+      const isRight = !outputs.some(Number.isNaN) && indexOfLargest(outputs) === right
+      return { score: isRight ? 1 : 0, loss: -logOf(probability) }
     },
     accuracy: mean,
   }),
@@ -68,7 +70,7 @@ const judges: Record<Loss, (activation: Activation) => Judge> = {
       for (const [index, target] of targets.entries()) {
         const output = outputs[index] ?? Number.NaN
         const probability = activation === 'Sigmoid' ? output : 1 / (1 + Math.exp(-output))
-        right += probability > 0.5 === target > 0.5 ? 1 : 0
+        right += !Number.isNaN(probability) && probability > 0.5 === target > 0.5 ? 1 : 0
         loss -= target * logOf(probability) + (1 - target) * logOf(1 - probability)
       }
       return { score: right / targets.length, loss: loss / targets.length }
@@ -110,11 +112,17 @@ function determination(): Judge {
   }
 }
 
-/** An output that a model does not have counts as 0. */
-const finite = (output: number) => (output === Number.NEGATIVE_INFINITY ? 0 : output)
+/** An output that a model does not have counts as 0; one that is no number is as wrong as squares can tell. */
+function finite(output: number): number {
+  if (output === Number.NEGATIVE_INFINITY) return 0
+  return Number.isFinite(output) ? output : 1e15
+}
 
-/** A probability of 0 is an error of rounding, or of a class that the model does not have: bad, but not endlessly so. */
-const logOf = (probability: number) => Math.log(Math.max(probability, 1e-7))
+/**
+ * A probability of 0 is an error of rounding, or of a class that the model does not have, and one that is no number comes
+ * from a model that has diverged: bad, but not endlessly so.
+ */
+const logOf = (probability: number) => Math.log(Math.max(Number.isNaN(probability) ? 0 : probability, 1e-7))
 
 function softmaxAt(outputs: readonly number[], index: number): number {
   const largest = Math.max(...outputs)

@@ -43,17 +43,17 @@ export async function describeFunction(name: string, bundle: string): Promise<Fu
     disposes: definition.dispose === undefined ? undefined : true,
     batch: form === 'handler' ? definition.batch : undefined,
   })
-  if (described.schedule !== undefined) checkSchedule(name, described.schedule)
+  if (described.schedule !== undefined) checkSchedule(`function "${name}"`, described.schedule)
   return described
 }
 
 /** Throws `invalid-definition` where croner cannot read it. */
-function checkSchedule(name: string, { cron, timeZone }: CheckedSchedule): void {
+function checkSchedule(whose: string, { cron, timeZone }: CheckedSchedule): void {
   try {
     new Cron(cron, { paused: true, ...(timeZone === undefined ? {} : { timezone: timeZone }) }).nextRun()
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
-    throw new CorunError('invalid-definition', `function "${name}": schedule "${cron}": ${why}`, { cause })
+    throw new CorunError('invalid-definition', `${whose}: schedule "${cron}": ${why}`, { cause })
   }
 }
 
@@ -75,5 +75,7 @@ function jsonSchema(schema: z.ZodType | undefined, io: 'input' | 'output'): unkn
 
 export async function describeRetraining(name: string, bundle: string): Promise<RetrainingDescription> {
   const { trainable, ...checked } = checkRetraining(name, await importBundle(name, bundle))
+  if (checked.schedule !== undefined)
+    checkSchedule(`retraining of "${name}"`, { cron: checked.schedule, catchUp: false })
   return { ...checked, trainable: typeof trainable === 'function' ? 'predicate' : trainable }
 }

@@ -57,6 +57,10 @@ export async function untilIdle(server: Server, limitMs: number): Promise<Retrai
   }
 }
 
+/** The process that holds a data directory: under a supervisor it is not the one that was started. */
+export const servingPid = async (data: string): Promise<number> =>
+  JSON.parse(await readFile(join(data, 'lock.json'), 'utf8')).pid
+
 /** Of a Linux process, in bytes. */
 export async function residentOf(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8')

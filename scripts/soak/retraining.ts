@@ -4,7 +4,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { openLoop } from '../bench/load.ts'
 import { startServer } from '../demo/server-process.ts'
 import { randomFrom } from '../pictures/random.ts'
-import { diskUse, model, postSample, residentOf, startRun, untilIdle } from './box.ts'
+import { diskUse, model, postSample, residentOf, servingPid, startRun, untilIdle } from './box.ts'
 import { tinyName, tinyPictures, writeTinyFunction } from './tiny-function.ts'
 
 export interface RetrainingReport {
@@ -13,7 +13,7 @@ export interface RetrainingReport {
   failed: number
   /** The first few. */
   failures: string[]
-  /** Of the server, after the first run and at the end; medians of a second. Unit: bytes. */
+  /** Of the process that serves, after the first run and at the end; medians of a second. Unit: bytes. */
   resident: { first: number; last: number; ratio: number }
   /** Files that are left. */
   files: { models: number; runs: number; checkpoints: number }
@@ -30,6 +30,7 @@ export async function soakRetraining(
   await writeTinyFunction(join(folder, 'functions'), { epochs: 3, checkpointSteps: 5 })
   const data = join(folder, 'data')
   const args = [
+    '--supervise',
     '--port',
     '0',
     '--data',
@@ -62,11 +63,11 @@ export async function soakRetraining(
       await startRun(server)
       const [last] = (await untilIdle(server, 120_000)).runs
       if (last?.state !== 'promoted') throw new Error(`run ${run} is ${last?.state}: ${last?.reason}`)
-      if (run === 1) first = await residentNow(server.pid)
+      if (run === 1) first = await residentNow(await servingPid(data))
       if (run % 10 === 0)
-        say(`run ${run} of ${runs}: ${Math.round((await residentOf(server.pid)) / 2 ** 20)} MiB`)
+        say(`run ${run} of ${runs}: ${Math.round((await residentOf(await servingPid(data))) / 2 ** 20)} MiB`)
     }
-    const last = await residentNow(server.pid)
+    const last = await residentNow(await servingPid(data))
     stop()
     const { requests, failed, failures, latencyMs } = await load
     const count = async (name: string) => (await diskUse(join(data, name))).files

@@ -53,6 +53,21 @@ const cases: Case[] = [
     reason: /errors 0 of 4500 -> 0 of 500/,
   },
   {
+    name: 'run times that hardly vary, and are the same',
+    counts: counts(
+      arm(2000, { runMs: arm(2000).runMs.map((_, n) => 10 + (n % 7) / 10) }),
+      arm(2000, { runMs: arm(2000).runMs.map((_, n) => 10 + (n % 7) / 10) }),
+    ),
+    options: { requests: 2000 },
+    verdict: 'promote',
+  },
+  {
+    name: 'the version that serves fails, the candidate does not',
+    counts: counts(arm(2880, { errors: 2880, runMs: [] }), arm(320)),
+    options: { requests: 320 },
+    verdict: 'promote',
+  },
+  {
     name: 'every one of the first ten fails',
     counts: counts(arm(90), arm(10, { errors: 10, runMs: [] })),
     verdict: 'roll-back',

@@ -1,9 +1,10 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
+import { servingPid as servingPidOf } from '../../scripts/soak/box.ts'
 import { until } from '../eventually.ts'
 
 const test = suite('cli/supervise')
@@ -22,7 +23,7 @@ const start = () =>
     join(folder, 'functions'),
   ])
 /** The process that holds the data directory, which is the one that serves. */
-const servingPid = async () => JSON.parse(await readFile(join(folder, 'data', 'lock.json'), 'utf8')).pid
+const servingPid = () => servingPidOf(join(folder, 'data'))
 const isAlive = (pid: number) => {
   try {
     return process.kill(pid, 0)

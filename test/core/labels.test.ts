@@ -20,6 +20,8 @@ const cases: [Loss, string, number[] | undefined][] = [
   ['mean-squared-error', '1,2,', undefined],
   ['mean-squared-error', '1,2,three', undefined],
   ['mean-squared-error', '1,2,Infinity', undefined],
+  // No float32.
+  ['mean-squared-error', '1,2,1e300', undefined],
 ]
 
 for (const [loss, text, expected] of cases) {

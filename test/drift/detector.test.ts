@@ -128,9 +128,15 @@ test('accuracy that falls is seen by labels alone, with its interval', () => {
   for (let n = 0; n < 100; n += 1) detector.label(true)
   for (let n = 0; n < 100; n += 1) detector.label(n % 2 === 0)
   assert.is(detector.view().level, 'drifted')
+  const restarted = createDetector(
+    options,
+    detectorStateSchema.parse(JSON.parse(JSON.stringify(detector.state()))),
+  )
   // Requests that look as ever do not end a drift that labels show.
   for (let n = 0; n < 500; n += 1) detector.observe(next())
   assert.is(detector.view().level, 'drifted')
+  for (let n = 0; n < 500; n += 1) restarted.observe(next())
+  assert.is(restarted.view().level, 'drifted')
 })
 
 test.run()

@@ -111,6 +111,14 @@ test('far tails neither vanish nor grow', () => {
   assert.is(fisherProbability([50, 50], [800, 800]), 1)
 })
 
+test('complete separation is surely less on one side, and surely not on the other', () => {
+  // So unlikely that the table has no probability as a number.
+  assert.is(fisherProbability([0, 640], [640, 640], 'less'), 0)
+  near(fisherProbability([640, 640], [0, 640], 'less'), 1, 1e-12)
+  near(fisherProbability([320, 320], [0, 2880], 'less'), 1, 1e-12)
+  near(fisherProbability([300, 1000], [300, 1000], 'less'), 0.5, 0.05)
+})
+
 test('classes in the same shares say nothing, and one that takes over says it', () => {
   assert.is(classProbability([25, 25], [400, 400]), 1)
   assert.ok(classProbability([45, 5], [400, 400]) < 1e-6)

@@ -25,6 +25,7 @@ test.before.each(async () => {
 test.after.each(() => rm(dataDir, { recursive: true }))
 
 const capture = captureSchema.parse({ share: 1, keepHours: 2 })
+assert.throws(() => captureSchema.parse({ share: 1, keepHours: 1e10 }), /keepHours/)
 const model = createDeploymentModel()
 const deployment = createDeployment(model, {
   capture,

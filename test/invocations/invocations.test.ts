@@ -8,6 +8,7 @@ import { CorunError } from '../../runtime/core/errors.ts'
 import type { InvocationRequest } from '../../runtime/core/messages.ts'
 import type { Invocation } from '../../runtime/dispatch/dispatcher.ts'
 import type { CallbackMessage } from '../../runtime/invocations/callback.ts'
+import { createDeliveries } from '../../runtime/invocations/deliveries.ts'
 import { type Invocations, openInvocations } from '../../runtime/invocations/invocations.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import { eventually } from '../eventually.ts'
@@ -231,6 +232,54 @@ test('a result whose time is over leaves no file', async () => {
   now += 5
   await eventually('nothing is left', async () => (await readdir(folder)).length === 0)
   assert.is(invocations.stats().bytes, 0)
+})
+
+test('what memory never holds is given up, and costs the box no more than that', async () => {
+  let runs = 0
+  const invocations = await open({
+    invoke: async () => {
+      runs += 1
+      throw new CorunError('out-of-memory', 'too large')
+    },
+  })
+  invocations.start()
+  const id = await invocations.accept('f', request('x'), {})
+  await ended(invocations, id)
+  assert.is((await invocations.get(id)).error?.code, 'invocation-abandoned')
+  assert.is(runs, 3)
+})
+
+test('a callback is not forgotten for want of room on the disk, and few are under way at a time', async () => {
+  let underWay = 0
+  let most = 0
+  const states = new Map<string, string>()
+  const deliveries = createDeliveries({
+    secret: undefined,
+    clock: { now: () => Date.now(), monotonic: () => 0 },
+    log: silentLogger,
+    post: async () => {
+      most = Math.max(most, ++underWay)
+      await new Promise(resolve => setTimeout(resolve, 1))
+      underWay -= 1
+      return 200
+    },
+  })
+  for (let n = 0; n < 200; n += 1) {
+    deliveries.add({
+      id: `${n}`,
+      url: 'http://there/',
+      record: { version: 1, state: 'pending', attempts: 0 },
+      body: async () => '{}',
+      async keep({ state }) {
+        states.set(`${n}`, state)
+        if (n % 2) throw new CorunError('disk-full', 'no room')
+      },
+    })
+  }
+  await eventually('all are delivered', () => states.size === 200)
+  assert.equal([...new Set(states.values())], ['delivered'])
+  assert.ok(most > 1 && most <= 16, `${most}`)
+  await deliveries.close()
 })
 
 test('a callback is tried until it is taken, with one id, and also by the next process', async () => {

@@ -175,6 +175,23 @@ test('a version has classes of its own where they are not those of the function,
   assert.equal([back.sha256, back.labels], [parent, ['kitten', 'dog']])
 })
 
+test('classes of another file of the function are not those of versions that came before it', async () => {
+  const store = await open()
+  const { sha256: first } = await store.adopt(id, base, ['cat', 'dog'])
+  const trained = await store.addCandidate(id, bytes('trained'), {
+    parent: first,
+    runId: 'r1',
+    labels: ['cat', 'dog'],
+  })
+  await store.commitPromotion(id, trained.sha256, reason)
+  const other = join(dataDir, 'other.onnx')
+  await writeFile(other, 'three classes')
+  assert.equal((await store.adopt(id, other, ['dog', 'cat', 'bird'])).labels, ['dog', 'cat', 'bird'])
+  assert.equal(store.version(id, trained.sha256).labels, ['cat', 'dog'])
+  assert.equal(store.version(id, first).labels, ['cat', 'dog'])
+  assert.equal((await store.adopt(id, base, ['cat', 'hound'])).labels, ['cat', 'hound'])
+})
+
 test('files of the last one, of pinned ones and of the last N stay; every decision is in the history', async () => {
   const store = await openModelStore({ dataDir, log: silentLogger, keepVersions: 1 })
   let parent = (await store.adopt(id, base)).sha256

@@ -241,6 +241,17 @@ test('a retraining that does not build is told, and the function serves', async 
   assert.match(registry.get('a')?.lastError?.message ?? '', /retraining of "a": model: .*expected string/)
 })
 
+test('a retraining whose pattern is none keeps the one before, and says so', async () => {
+  await write('a/function.ts', good)
+  await write('a/retrain.ts', `export default { model: 'net', schedule: '0 3 * * *' }`)
+  const registry = await started()
+  await write('a/retrain.ts', `export default { model: 'net', schedule: '0 25 * * *' }`)
+  const { lastError, retraining } = await registry.deploy('a')
+  assert.is(lastError?.code, 'invalid-definition')
+  assert.match(lastError?.message ?? '', /retraining of "a": schedule "0 25 \* \* \*"/)
+  assert.is(retraining?.description.schedule, '0 3 * * *')
+})
+
 test("a function uses packages beside it, each its own version, and Corun's zod where it has none", async () => {
   for (const [name, version] of [
     ['a', '1.0.0'],

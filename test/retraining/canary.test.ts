@@ -16,6 +16,7 @@ type Harness = Awaited<ReturnType<typeof createHarness>>
 async function onTrial(more: HarnessOptions = {}): Promise<Harness & { candidate: string }> {
   const harness = await createHarness(better, { ...options, ...more })
   await harness.canaries.start()
+  harness.canaries.beServed()
   await harness.retraining.start('scene')
   await harness.retraining.idle()
   const { active } = harness.retraining.get('scene')

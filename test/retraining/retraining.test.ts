@@ -1,8 +1,11 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CorunError } from '../../runtime/core/errors.ts'
+import { openRunHistory } from '../../runtime/retraining/run-history.ts'
+import { newRun, type RunRecord } from '../../runtime/retraining/run-record.ts'
 import { until } from '../eventually.ts'
 import { createHarness, type HarnessOptions, modelId } from './harness.ts'
 
@@ -97,6 +100,23 @@ test('a candidate does not replace a version that came while it was trained', as
   assert.is(models.get(modelId).current, adopted)
 })
 
+test('a version that an operator makes current just before it is not undone', async () => {
+  let before: () => Promise<void> = async () => {}
+  const { run, models } = await harness(better, {
+    switchModel: async (_, __, commit) => {
+      await before()
+      await commit()
+    },
+  })
+  const parent = models.get(modelId).current
+  const byHand = await models.addCandidate(modelId, Buffer.from('by hand'), { parent, runId: 'r0' })
+  before = () => models.commitPromotion(modelId, byHand.sha256, { by: 'operator', why: '' })
+  const record = await run()
+  assert.is(record?.state, 'rejected')
+  assert.match(record?.decision?.reasons[0] ?? '', 'changed while')
+  assert.is(models.get(modelId).current, byHand.sha256)
+})
+
 test('one run at a time: that of another function waits for its turn, a second one of the same is refused', async () => {
   const { retraining, event, pids } = await harness('ready wait=resume evaluating done=0.8,0.95,0.99')
   const ready = event('ready')
@@ -188,6 +208,76 @@ test('a run that the server interrupted goes on at the next start, with the samp
     ['promoted false', 'interrupted false'],
   )
   assert.equal(await readdir(join(first.dataDir, 'checkpoints')), [])
+})
+
+test('a kill before the run that goes on was recorded loses nothing, and a pause lasts', async () => {
+  const script = 'ready checkpoint=20 wait=resume done=0.8,0.95,0.99'
+  const first = await harness(script)
+  const kept = first.event('checkpoint')
+  const { id } = await first.retraining.start('scene')
+  await kept
+  first.retraining.pause('scene')
+  await first.retraining.close()
+  const { dataDir } = first
+  // As it is on disk after the next run took the job, and before it was recorded.
+  const jobFile = join(dataDir, 'checkpoints', 'scene', 'job.json')
+  const job = JSON.parse(await readFile(jobFile, 'utf8'))
+  await writeFile(jobFile, JSON.stringify({ ...job, runId: 'never recorded', continues: id }))
+  const second = await harness(script, { dataDir, samples: 0 })
+  const ready = second.event('ready')
+  await second.retraining.recover()
+  await ready
+  const { active } = second.retraining.get('scene')
+  assert.match(active?.notes.join() ?? '', 'goes on with its samples')
+  assert.is(active?.paused, true)
+  second.retraining.resume('scene')
+  await second.retraining.idle()
+})
+
+test('a run that was started before the interrupted one is recovered keeps its checkpoint', async () => {
+  const first = await harness('ready checkpoint=20 wait=resume done=0.8,0.95,0.99')
+  const kept = first.event('checkpoint')
+  await first.retraining.start('scene')
+  await kept
+  await first.retraining.close()
+  const second = await harness('ready wait=resume done=0.8,0.95,0.99', { dataDir: first.dataDir, samples: 0 })
+  const ready = second.event('ready')
+  await second.retraining.start('scene')
+  await ready
+  await second.retraining.recover()
+  assert.equal(await readdir(join(first.dataDir, 'checkpoints')), ['scene'])
+  assert.ok(second.retraining.get('scene').runs.every(({ goesOn }) => !goesOn))
+  second.retraining.resume('scene')
+  await second.retraining.idle()
+  assert.is(second.retraining.get('scene').runs[0]?.state, 'promoted')
+})
+
+test('runs that are not over are not dropped from the history', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  const history = await openRunHistory(dataDir, {
+    now: () => '',
+    isOnTrial: () => false,
+    wasPromoted: () => false,
+    limit: 3,
+  })
+  const fields = {
+    function: 'scene',
+    model: modelId,
+    by: 'operator',
+    why: '',
+    startedAt: '',
+    parent: 'p',
+    seed: 1,
+  } as const
+  const samples = { training: 0, validation: 0, heldOut: 0, reference: 0, referenceHeldOut: 0 }
+  const run = (id: string, state: RunRecord['state']) => ({ ...newRun({ ...fields, id, samples }), state })
+  await history.save(run('trial', 'canary'))
+  for (let n = 0; n < 5; n += 1) await history.save(run(`r${n}`, 'rejected'))
+  assert.equal(
+    history.list().map(({ id }) => id),
+    ['r4', 'r3', 'trial'],
+  )
+  await rm(dataDir, { recursive: true })
 })
 
 test('a cancelled run does not come back, and one whose samples are gone starts afresh and says so', async () => {

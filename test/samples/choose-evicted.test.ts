@@ -31,6 +31,14 @@ test('a quota that was lowered is reached at once', () => {
   assert.not.ok(evicted.includes('new'))
 })
 
+test('nearly as many labels as samples are no obstacle', () => {
+  const residents = Array.from({ length: 200_000 }, (_, n) => resident(n, `${n / 7}`))
+  assert.is(
+    chooseEvicted([...residents, resident('new')], 'new', { ...wide, bytes: 200_000 }, random).length,
+    1,
+  )
+})
+
 test('bytes are taken from the label that has the most samples, and a rare one keeps its own', () => {
   const residents = [...many(10, 'a', 10), ...many(2, 'rare', 100), resident('new', 'rare', 100)]
   const evicted = chooseEvicted(residents, 'new', { ...wide, bytes: 370 }, random)

@@ -174,6 +174,20 @@ test('while somebody reads them, removed pictures keep their files, and lose the
   assert.is((await store.read('scene', id)).sample.label, '0')
 })
 
+test('a picture that comes back just as the last reader lets go keeps its file', async () => {
+  const store = open()
+  const names = Array.from({ length: 40 }, (_, n) => `p${n}`)
+  for (const name of names) await store.add(picture(name))
+  const letGo = await store.hold('scene')
+  await store.remove('scene', { label: '0' })
+  const added = names.map(name => store.add(picture(name)))
+  await added[10]
+  letGo()
+  await Promise.all(added)
+  await store.add(picture('after that'))
+  assert.is((await store.list('scene')).length, 41)
+})
+
 test('a label is corrected without the picture', async () => {
   const store = open()
   const { id } = await store.add(picture('a'))
@@ -197,6 +211,9 @@ test('labels survive being folders, whatever is in them', () => {
     assert.not.match(folder, /[/\\]|^\.|^$/)
     assert.is(labelOfFolder(folder), label)
   }
+  const [one, two] = ['一'.repeat(100), '一'.repeat(99)].map(folderOfLabel)
+  assert.ok(Buffer.byteLength(one ?? '') < 200)
+  assert.is.not(one, two)
 })
 
 test('a summary counts by label, side and age', async () => {

@@ -135,6 +135,15 @@ test('a paused schedule has no next run, also after a restart, until it is resum
   assert.is((await later.schedules.resume('report')).nextRuns.length, 5)
 })
 
+test('a function may be called like what every object has', async () => {
+  const { schedules } = await open(noon)
+  await schedules.set('constructor', daily)
+  await schedules.pause('constructor')
+  const later = await open(noon)
+  await later.schedules.set('constructor', daily)
+  assert.ok(later.schedules.get('constructor').paused)
+})
+
 test('a call by hand begins at once, and not twice at a time', async () => {
   const { schedules, calls } = await open(noon)
   await schedules.set('report', daily)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -71,6 +71,27 @@ test('a lock whose process id now belongs to another process is taken over', asy
   const lock = { pid: process.pid, url: 'u', startedAt: 't', processStart: '1' }
   await writeFile(join(folder, 'lock.json'), JSON.stringify(lock))
   assert.is(await refusal(), undefined)
+})
+
+test('a lock that cannot be read is told, and does not keep the starter waiting', async () => {
+  await mkdir(join(folder, 'lock.json'))
+  const error = await refusal()
+  assert.is(error?.code, 'data-in-use')
+  assert.match(error?.message ?? '', /cannot be read/)
+})
+
+test('claims of starters that were killed are removed, younger ones are not', async () => {
+  const [old, young] = ['a', 'b'].map(digit =>
+    join(folder, `lock.json.${digit.repeat(8)}-0000-4000-8000-000000000000`),
+  )
+  for (const file of [old, young]) await writeFile(file ?? '', '{}')
+  const then = new Date(Date.now() - 3_600_000)
+  await utimes(old ?? '', then, then)
+  assert.is(await refusal(), undefined)
+  assert.equal(
+    (await readdir(folder)).sort().map(name => join(folder, name)),
+    [join(folder, 'lock.json'), young],
+  )
 })
 
 test('of many that start at once over a stale lock, one gets it', async () => {

@@ -93,6 +93,17 @@ for (const [what, loss, rows, accuracy] of cases) {
   })
 }
 
+for (const loss of ['softmax-cross-entropy', 'binary-cross-entropy', 'mean-squared-error'] as const) {
+  test(`${loss}: outputs that are no numbers are wrong, by numbers`, () => {
+    const scorer = createScorer(loss, undefined)
+    scorer.add([Number.NaN, Number.NaN], Float32Array.of(1, 0))
+    scorer.add([Number.POSITIVE_INFINITY, Number.NaN], Float32Array.of(0, 1))
+    const { accuracy, loss: mean } = scorer.result()
+    assert.ok(accuracy !== null && accuracy <= 0.25, `${accuracy}`)
+    assert.ok(Number.isFinite(accuracy) && Number.isFinite(mean))
+  })
+}
+
 test('probabilities are judged at another threshold than scores', () => {
   const scorer = createScorer('binary-cross-entropy', 'Sigmoid')
   scorer.add([0.4, 0.6], Float32Array.of(0, 1))
