@@ -15,12 +15,17 @@ const silenceMs = 5 * 60_000
 /** Resolves to whether all passed. `show` gets what is printed. */
 function run(pattern, show, { lowest = false } = {}) {
   const args = ['--import', 'tsx', 'node_modules/uvu/bin.js', 'test', pattern]
-  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  })
   if (lowest) setPriority(child.pid, 19)
   let output = ''
   const hung = setTimeout(() => {
     show(`\nthe last test has told nothing for ${silenceMs / 60_000} minutes\n`)
-    child.kill('SIGKILL')
+    // With what it has started, which may hold the pipes open.
+    process.kill(-child.pid, 'SIGKILL')
   }, silenceMs)
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', text => {

@@ -1,7 +1,9 @@
 /** `corun doctor`: what this box offers, what Corun chose and why, and what is wrong. */
-import { availableParallelism, cpus } from 'node:os'
+
+import { cpus } from 'node:os'
 import type { Config } from '../core/config.ts'
 import { packageVersion } from '../core/package-root.ts'
+import { cores } from '../device/cores.ts'
 import { memoryBudgetBytes } from '../device/memory.ts'
 import { selectProvider } from '../device/provider.ts'
 import { describeFunction, type FunctionListing } from '../http/function-view.ts'
@@ -37,11 +39,11 @@ export default command({
 async function findingsOfBox(config: Config): Promise<Finding[]> {
   const { provider, reason } = await selectProvider(config.provider, providerMemory(config))
   const asked = config.provider === 'auto' || config.provider === provider
-  const priority = trainerPriority(config, availableParallelism())
+  const priority = trainerPriority(config, cores())
   const budget = config.memoryBudget ?? memoryBudgetBytes()
   return [
     { name: 'versions', ok: true, found: `corun ${packageVersion}, Node ${process.version}` },
-    { name: 'processor', ok: true, found: `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores` },
+    { name: 'processor', ok: true, found: `${cpus()[0]?.model.trim()}, ${cores()} cores` },
     { name: 'execution provider', ok: asked, found: `${provider} (${reason})` },
     { name: 'memory budget', ok: true, found: `${Math.round(budget / 2 ** 20)} MiB` },
     {

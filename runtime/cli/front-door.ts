@@ -8,8 +8,8 @@ import { CorunError } from '../core/errors.ts'
 export interface FrontDoor {
   /** Whether it listens here. */
   readonly isOpen: boolean
-  /** Opens the door again after who had the socket has gone. Retries until the port is free. */
-  reopen(): Promise<void>
+  /** Opens the door again after who had the socket has gone. Retries until it can, or is closed; tells why it could not at first. */
+  reopen(onFailure: (error: unknown) => void): Promise<void>
   /** Gives the socket and the connections that wait to `give`, and stops listening here. */
   handOver(give: (handle: Server | Socket, type: 'port' | 'connection') => void): void
   close(): void
@@ -47,12 +47,14 @@ export async function openFrontDoor(address: { host: string; port: number }): Pr
     get isOpen() {
       return server.listening
     },
-    async reopen() {
-      while (!closed) {
+    async reopen(onFailure) {
+      for (let tries = 0; !closed; tries += 1) {
         try {
           server = await listen()
+          if (closed) server.close()
           return
-        } catch {
+        } catch (error) {
+          if (tries === 0) onFailure(error)
           await new Promise(resolve => setTimeout(resolve, retryMs))
         }
       }

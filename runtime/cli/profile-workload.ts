@@ -1,10 +1,11 @@
 /** What `corun profile` measures: the functions that are here under load, and the training beside which they run. */
+
 import { mkdir, writeFile } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { type Config, type Provider, safeOperatingPoints } from '../core/config.ts'
 import type { DeployedRetraining } from '../core/deployment.ts'
 import { CorunError } from '../core/errors.ts'
+import { cores } from '../device/cores.ts'
 import { createLogger } from '../observe/log.ts'
 import { loadPictures } from '../profiling/load-pictures.ts'
 import type { ProbeJob } from '../profiling/probe-job.ts'
@@ -124,12 +125,12 @@ async function trainingOf(
 ): Promise<Pick<Workload, 'training' | 'startTraining'>> {
   const folder = join(scratch, 'loop')
   await mkdir(folder, { recursive: true })
-  const priority = trainerPriority(config, availableParallelism())
+  const priority = trainerPriority(config, cores())
   const asks = mustAsk(system.provider, priority)
   const settings = {
     candidateFile: join(folder, 'candidate.onnx'),
     provider: system.provider,
-    threads: trainerThreads(safeOperatingPoints()),
+    threads: trainerThreads(safeOperatingPoints(cores())),
   }
   for (const { name, deployment, retraining } of system.registry.list()) {
     if (deployment === undefined || retraining === undefined) continue

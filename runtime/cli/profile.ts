@@ -1,10 +1,12 @@
 /** `corun profile`: measures this box with the functions that are here, and writes the profile that `serve` uses. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ArgsDef } from 'citty'
 import { systemClock } from '../core/clock.ts'
 import type { Config } from '../core/config.ts'
+import { cores } from '../device/cores.ts'
 import { readDeviceMemory } from '../device/device-memory.ts'
 import { memoryBudgetBytes } from '../device/memory.ts'
 import { threadsFor } from '../device/session.ts'
@@ -92,7 +94,7 @@ export default command({
 })
 
 function readArgs(config: Config, args: ArgValues): Asked {
-  const cores = availableParallelism()
+  const coreCount = cores()
   return {
     goal: {
       objective: objectiveOf(args.objective),
@@ -107,7 +109,7 @@ function readArgs(config: Config, args: ArgValues): Asked {
     mode: args.exhaustive === true ? 'exhaustive' : 'quick',
     budgetMs: timeBudget(args.budget),
     windowMs: positive('window', args.window, 500),
-    maxThreads: wholeNumber('max-threads', args['max-threads'], 2 * cores),
+    maxThreads: wholeNumber('max-threads', args['max-threads'], 2 * coreCount),
     maxBatch: wholeNumber('max-batch', args['max-batch'], 16),
     mix: mixOf(args.mix),
   }
@@ -123,7 +125,7 @@ async function measureAndWrite(
 ): Promise<{ profile: Profile; file: string }> {
   const { key, load, mix: source, provider, training, startTraining } = workload
   const space = spaceOf({
-    ...{ cores: availableParallelism(), maxThreads, maxBatch },
+    ...{ cores: cores(), maxThreads, maxBatch },
     providerThreads: threadsFor(provider, maxThreads),
     batchSize: training?.batchSize,
     intraOp: provider === 'cpu',

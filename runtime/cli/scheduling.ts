@@ -1,5 +1,7 @@
 /** From the profile in force to what the scheduler asks of the box: which operating point holds when, and its bound. */
-import { type OperatingPoint, type Provider, safeOperatingPoints } from '../core/config.ts'
+
+import type { OperatingPoint, Provider } from '../core/config.ts'
+import { cores } from '../device/cores.ts'
 import { takesOneThread, threadsFor } from '../device/session.ts'
 import type { OperatingState } from '../dispatch/scheduler.ts'
 import type { SlotLimits } from '../dispatch/slot-queue.ts'
@@ -22,7 +24,7 @@ export function poolLimits({ points }: ProfileInForce, provider: Provider): Slot
  * Undefined where all threads are alike.
  */
 export const hostSlots = (provider: Provider): number | undefined =>
-  takesOneThread(provider) ? safeOperatingPoints().alone.threads : undefined
+  takesOneThread(provider) ? cores() : undefined
 
 /** Sizes of batches at either operating point, which models are warmed with. */
 export const warmBatches = ({ points }: ProfileInForce): number[] => [

@@ -40,7 +40,7 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
 
     const why = await stopped
     log.info({ why }, 'stopping: requests in flight are answered')
-    closed = server.close()
+    closed = server.close(config.shutdownGrace)
   } finally {
     // Whatever happened: threads may be inside the engine, and only this waits for them.
     await system.close()

@@ -6,6 +6,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import type { Server, Socket } from 'node:net'
 import type { Config } from '../core/config.ts'
 import { type ServingCommand, servingNoticeSchema } from '../core/serving-messages.ts'
+import { servingProcess } from '../device/serving-process.ts'
 import type { Logger } from '../observe/log.ts'
 import { afterExit } from './after-exit.ts'
 import { openFrontDoor } from './front-door.ts'
@@ -15,13 +16,6 @@ export const supervisedMark = 'CORUN_SUPERVISED'
 
 /** What an orderly stop may take beyond the grace for requests: the end of a retraining's step, and of the threads. */
 const stopMarginMs = 30_000
-
-/**
- * Under load most of what the process takes would else be memory that nobody uses: young generations of 48 MiB a thread,
- * and eight arenas of glibc a core, of which each keeps what it once had. Processor time a request is the same within the
- * noise. What the operator sets, in the environment or as an argument of Node, counts.
- */
-const smallHeap = { env: { MALLOC_ARENA_MAX: '2' }, execArgv: ['--max-semi-space-size=4'] }
 
 export interface SuperviseOptions {
   /** The program and its arguments, which serve when they are run with the mark in their environment. */
@@ -43,7 +37,7 @@ export async function supervise(config: Config, options: SuperviseOptions): Prom
   const stop = (signal: NodeJS.Signals) => {
     signals += 1
     wake()
-    if (child === undefined) return
+    if (child === undefined) return door.close()
     if (signals === 1) {
       log.info({ signal }, 'stopping: requests in flight are answered')
       tell(child, { type: 'stop' })
@@ -56,12 +50,10 @@ export async function supervise(config: Config, options: SuperviseOptions): Prom
 
   function serveOnce(): Promise<{ code: number | null; signal: string | null; upMs: number }> {
     const startedAt = performance.now()
+    const { env, execArgv } = servingProcess()
     const serving = fork(program, args, {
-      env: { ...smallHeap.env, ...process.env, [supervisedMark]: '1' },
-      execArgv: [
-        ...(process.env.NODE_OPTIONS?.includes('semi-space') ? [] : smallHeap.execArgv),
-        ...process.execArgv,
-      ],
+      env: { ...env, [supervisedMark]: '1' },
+      execArgv,
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     child = serving
@@ -88,7 +80,9 @@ export async function supervise(config: Config, options: SuperviseOptions): Prom
       const next = afterExit({ ...end, stopping: signals > 0, wasReady, restarts })
       if (next.do === 'exit') return next.code
       const endedAt = performance.now()
-      if (!door.isOpen) await door.reopen()
+      if (!door.isOpen)
+        await door.reopen(error => log.error({ err: error }, 'the port cannot be opened again yet'))
+      if (signals > 0) return 0
       const refusedMs = performance.now() - endedAt
       log.error({ ...end, ...next, refusedMs }, 'the serving process ended, and is started again')
       restarts = next.restarts

@@ -1,13 +1,14 @@
 /** How trainers run on this box beside serving: their priority, threads and memory. */
-import { availableParallelism } from 'node:os'
-import { type Config, type OperatingPoints, type Provider, safeOperatingPoints } from '../core/config.ts'
+
+import type { Config, OperatingPoints, Provider } from '../core/config.ts'
+import { cores } from '../device/cores.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../device/priority.ts'
 import { createTrainerLauncher, type LaunchTrainer } from '../training/launch.ts'
 
 /** The priority of a trainer beside that many slots. */
 export function trainerPriority({ trainingShare }: Config, slots: number): TrainerPriority {
-  return findPriority({ share: trainingShare, contenders: Math.max(1, slots / availableParallelism()) })
+  return findPriority({ share: trainingShare, contenders: Math.max(1, slots / cores()) })
 }
 
 /** Whether a trainer asks before each step: the CPU's scheduler preempts by itself, where there is a low priority; a GPU's does not. */
@@ -23,7 +24,7 @@ export function lowPriorityLauncher(priority: TrainerPriority): LaunchTrainer {
 export function trainerThreads(points: OperatingPoints): number {
   const profiled = points.besideTraining.trainer?.threads
   if (profiled !== undefined) return profiled
-  return Math.max(1, Math.min(4, safeOperatingPoints().alone.threads, points.alone.threads))
+  return Math.max(1, Math.min(4, cores(), points.alone.threads))
 }
 
 /** What the budget leaves beside the server as it is now. */

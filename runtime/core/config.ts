@@ -1,5 +1,4 @@
 /** Configuration: options of the command line over environment twins over defaults, checked once. */
-import { availableParallelism } from 'node:os'
 import { isAbsolute, resolve } from 'node:path'
 import { z } from 'zod'
 import { CorunError } from './errors.ts'
@@ -59,7 +58,7 @@ export const configSchema = z.object({
     .transform(text => text.split(',').map(host => host.trim().toLowerCase()))
     .optional(),
   /** How long a stop waits for requests in flight. Unit: ms. */
-  shutdownGrace: z.coerce.number().int().min(0).default(30_000),
+  shutdownGrace: z.coerce.number().int().min(0).max(86_400_000).default(30_000),
   /** How long a thread may hold a request past its deadline. Unit: ms. */
   deadlineGrace: z.coerce.number().int().min(0).default(5000),
   /** Bytes by which the process may grow in one request. Default: a quarter of the memory budget, at most 1 GiB. */
@@ -196,7 +195,7 @@ export interface OperatingPoints {
 }
 
 /** In force until a profile of this box exists: a thread a core, and the same beside the low-priority trainer. */
-export function safeOperatingPoints(cores = availableParallelism()): OperatingPoints {
+export function safeOperatingPoints(cores: number): OperatingPoints {
   return {
     alone: { threads: cores, intraOpThreads: 1 },
     besideTraining: { threads: cores, intraOpThreads: 1 },

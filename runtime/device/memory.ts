@@ -1,14 +1,6 @@
 /** Memory of the box and of its processes. Unit: bytes. */
-import { readFileSync } from 'node:fs'
 import { totalmem } from 'node:os'
-
-const read = (path: string): string | undefined => {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return undefined
-  }
-}
+import { readAround, readText } from './cgroup.ts'
 
 /**
  * The smallest of the physical memory and the limits of the cgroup and those around it (cgroup v2, `memory.max`;
@@ -19,24 +11,19 @@ export function memoryLimitBytes(physical: number, cgroupMaxima: readonly (strin
   return Math.min(physical, ...limits)
 }
 
-/** `memory.max` of a cgroup and of every cgroup around it: a limit holds for all below it. */
-export function limitFiles(group: string): string[] {
-  const parts = group.split('/').filter(part => part !== '')
-  return Array.from({ length: parts.length + 1 }, (_, count) =>
-    ['/sys/fs/cgroup', ...parts.slice(0, count), 'memory.max'].join('/'),
-  )
-}
-
 const budgetShare = 0.8
 
 /** What inference and training may take together unless the operator says otherwise: 80 % of what there is. */
 export function memoryBudgetBytes(): number {
-  const group = /^0::(.*)$/m.exec(read('/proc/self/cgroup') ?? '')?.[1] ?? ''
-  return Math.floor(memoryLimitBytes(totalmem(), limitFiles(group).map(read)) * budgetShare)
+  // Node knows of cgroup v1.
+  const limits = [...readAround('memory.max'), String(process.constrainedMemory())]
+  return Math.floor(memoryLimitBytes(totalmem(), limits) * budgetShare)
 }
 
 function statusBytes(pid: number | 'self', field: 'VmRSS' | 'VmHWM'): number | undefined {
-  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(read(`/proc/${pid}/status`) ?? '')?.[1]
+  const kibibytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(
+    readText(`/proc/${pid}/status`) ?? '',
+  )?.[1]
   return kibibytes === undefined ? undefined : Number(kibibytes) * 1024
 }
 

@@ -11,7 +11,7 @@ import { CorunError } from '../core/errors.ts'
  */
 const closedCell = 0
 const cellsAPlace = 5
-const places = 256
+const places = 1024
 /** Offsets in a place: thread id + 1, or 0 when it is vacant; how deep that thread is inside; whether it is shut out. */
 const owner = 0
 const depth = 1
@@ -132,7 +132,15 @@ export async function barThread(gate: NativeGate, threadId: number): Promise<voi
 export async function closeGate(gate: NativeGate): Promise<void> {
   const cells = new Int32Array(gate)
   Atomics.store(cells, closedCell, 1)
-  for (let place = 1; place < cells.length; place += cellsAPlace) await outside(cells, place + depth)
+  // A thread that came meanwhile may have taken a place that was passed: until all are seen outside in one turn.
+  for (let waited = true; waited; ) {
+    waited = false
+    for (let place = 1; place < cells.length; place += cellsAPlace) {
+      if (Atomics.load(cells, place + depth) === 0) continue
+      await outside(cells, place + depth)
+      waited = true
+    }
+  }
 }
 
 async function outside(cells: Int32Array, cell: number): Promise<void> {

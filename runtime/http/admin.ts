@@ -3,8 +3,8 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import { createMiddleware } from 'hono/factory'
 import { CorunError } from '../core/errors.ts'
 import type { HttpEnv } from './context.ts'
+import { readOnly } from './same-origin.ts'
 
-const readOnly = new Set(['GET', 'HEAD', 'OPTIONS'])
 const digest = (text: string) => createHash('sha256').update(text).digest()
 
 /**

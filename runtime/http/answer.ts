@@ -31,8 +31,11 @@ export function responseOf(c: Context<HttpEnv>, invocation: Invocation): Respons
 }
 
 const contentLength = 'content-length'
-/** What a function says of these is not passed on as it is. */
-const replaced = new Set([contentLength, 'x-request-id', 'x-corun-version'])
+/** What a function says of these is not passed on as it is. Those of a connection (RFC 9110, 7.6.1) are this one's. */
+const replaced = new Set([
+  ...[contentLength, 'x-request-id', 'x-corun-version'],
+  ...['connection', 'keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade'],
+])
 
 /** A plain record where every name comes once, as nearly always: `Headers` would take longer than the rest of the answer. */
 function joined(pairs: [string, string][]): Record<string, string> | Headers {

@@ -19,7 +19,7 @@ import { allowedMethods } from './methods.ts'
 import { openApiDocument } from './openapi/document.ts'
 import { problemOf, toCorunError } from './problem.ts'
 import { requestId } from './request-id.ts'
-import { sameOrigin } from './same-origin.ts'
+import { loopbackHost, sameOrigin } from './same-origin.ts'
 
 /**
  * The application over the rest of the system; it holds no port, so tests call `app.request(...)`.
@@ -62,6 +62,7 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
   app.use(
     '/api/*',
     crossOrigin(() => corsOf(apiCorsOrigins)),
+    ...(adminToken === undefined ? [loopbackHost(apiCorsOrigins)] : []),
     sameOrigin(apiCorsOrigins),
     requireAdmin(adminToken),
     limitBody(context.config.bodyLimit),

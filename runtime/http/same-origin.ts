@@ -6,7 +6,32 @@ import { createMiddleware } from 'hono/factory'
 import { CorunError } from '../core/errors.ts'
 import type { HttpEnv } from './context.ts'
 
-const readOnly = new Set(['GET', 'HEAD', 'OPTIONS'])
+export const readOnly = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * A server without an admin token listens on loopback, so that nobody else reaches it; but a page may call its own name
+ * what has been made to lead here (DNS rebinding), and its origin is then the host's. `trusted`: origins, whose hosts may.
+ */
+export const loopbackHost = (trusted: '*' | string[] = []) =>
+  createMiddleware<HttpEnv>(async (c, next) => {
+    const host = c.req.header('host')
+    if (
+      host !== undefined &&
+      trusted !== '*' &&
+      !isLoopback(host) &&
+      !trusted.some(each => hostOf(each) === host)
+    ) {
+      throw new CorunError(
+        'forbidden-origin',
+        `"${host}" is no name of this box alone; expected localhost or its address, an admin token, or the origin among --api-cors-origins`,
+      )
+    }
+    await next()
+  })
+
+const hostOf = (origin: string) => (URL.canParse(origin) ? new URL(origin).host : undefined)
+const isLoopback = (host: string): boolean =>
+  /^(?:localhost|(?:[\w-]+\.)+localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)
 
 /** `trusted`: other origins that may. */
 export const sameOrigin = (trusted: '*' | string[] = []) =>

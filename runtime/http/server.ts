@@ -12,8 +12,8 @@ export interface HttpServer {
   url: string
   /** Serves a connection that somebody else accepted. */
   accept(socket: Socket): void
-  /** Takes no new connections; resolves when the open ones have had their answers. */
-  close(): Promise<void>
+  /** Takes no new connections; resolves when the open ones have had their answers, or have been cut off after the grace. */
+  close(graceMs: number): Promise<void>
 }
 
 /**
@@ -32,6 +32,7 @@ export function listen(
     // A request without a host is refused like any other that cannot be read, and not by Node without a word.
     const server = createServer({ requireHostHeader: false, keepAliveTimeout: keepAliveMs }, answer)
     server.on('clientError', answerUnreadable)
+    const connections = followConnections(server)
     server.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code !== 'EADDRINUSE' || where instanceof Server) return reject(error)
       const { host, port } = where
@@ -47,7 +48,7 @@ export function listen(
           server.emit('connection', socket)
           socket.resume()
         },
-        close: () => closeServer(server),
+        close: graceMs => closeServer(server, connections, graceMs),
       })
     })
     if (where instanceof Server) server.listen(where)
@@ -56,15 +57,53 @@ export function listen(
 }
 
 const idleLookMs = 50
+/** A connection that was opened just before may bring its request. */
+const freshMs = 1000
 
-function closeServer(server: NodeServer): Promise<void> {
+/** The connections of a server, and which of them nobody waits on. */
+function followConnections(server: NodeServer) {
+  const answering = new Map<Socket, number>()
+  server.on('connection', (socket: Socket) => {
+    answering.set(socket, 0)
+    socket.once('close', () => answering.delete(socket))
+  })
+  server.on('request', ({ socket }, response) => {
+    answering.set(socket, (answering.get(socket) ?? 0) + 1)
+    response.once('close', () => {
+      const count = answering.get(socket)
+      if (count !== undefined) answering.set(socket, count - 1)
+    })
+  })
+  return {
+    /** What has been handed to the system is not sent yet, where the peer is slow. */
+    endIdle(since: number) {
+      for (const [socket, count] of answering) {
+        const fresh = socket.bytesRead === 0 && performance.now() - since < freshMs
+        if (count === 0 && socket.writableLength === 0 && !fresh) socket.destroySoon()
+      }
+    },
+    endAll() {
+      for (const socket of answering.keys()) socket.destroy()
+    },
+  }
+}
+
+function closeServer(
+  server: NodeServer,
+  connections: ReturnType<typeof followConnections>,
+  graceMs: number,
+): Promise<void> {
   return new Promise(resolve => {
+    const since = performance.now()
     // Connections that are kept alive would hold the socket open: those without a request, and those whose request ends.
-    const timer = setInterval(() => server.closeIdleConnections(), idleLookMs)
-    server.close(() => {
+    const timer = setInterval(() => connections.endIdle(since), idleLookMs)
+    const patience = setTimeout(connections.endAll, graceMs)
+    // Not as an HTTP server closes: that cuts off what is still being sent, and waits for ever for what never comes whole.
+    Server.prototype.close.call(server, () => {
       clearInterval(timer)
+      clearTimeout(patience)
       resolve()
     })
-    server.closeIdleConnections()
+    connections.endIdle(since)
   })
 }

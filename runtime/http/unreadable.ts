@@ -20,6 +20,9 @@ export function parserProblem({
   return new CorunError('malformed-request', `what came is not HTTP/1.1: ${message}`)
 }
 
+/** In which an answer reaches a peer that is still sending. */
+const lingerMs = 2000
+
 /** For Node's `clientError`: writes the answer on the bare connection, which can take no other request. */
 export function answerUnreadable(
   error: NodeJS.ErrnoException,
@@ -38,6 +41,9 @@ export function answerUnreadable(
     'content-length': String(Buffer.byteLength(text)),
     connection: 'close',
   }).map(([name, value]) => `${name}: ${value}`)
+  // A peer that never closes its own side would keep it for ever.
+  const gone = setTimeout(() => socket.destroy(), lingerMs).unref()
+  socket.once('close', () => clearTimeout(gone))
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('\r\n')}\r\n\r\n${text}`)
 }
 

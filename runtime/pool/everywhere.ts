@@ -114,6 +114,7 @@ export function createEverywhere(options: EverywhereOptions): Everywhere {
   async function unload(deploymentId: string): Promise<void> {
     const name = wanted.get(deploymentId)?.function
     wanted.delete(deploymentId)
+    dangerous.delete(deploymentId)
     async function unloadIn(threadId: number | undefined): Promise<void> {
       if (threadId === undefined) return
       const task = {

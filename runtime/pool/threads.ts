@@ -248,7 +248,9 @@ export function createThreads(options: ThreadsOptions, { prepare, farewell }: Th
     if (message.type !== 'spoiled') return onMessage(message)
     const { threadId, ...origin } = message
     log.error({ thread: threadId, ...origin }, 'an exception was not caught, and its thread is replaced')
-    void retire(threadId, 'exception')
+    // One that is being prepared takes no tasks yet, and can say no farewell.
+    if (book.ids().includes(threadId)) void retire(threadId, 'exception')
+    else void end(threadId, 'exception')
   })
 
   const missing = () => count - piscina.threads.length
@@ -256,7 +258,10 @@ export function createThreads(options: ThreadsOptions, { prepare, farewell }: Th
   /** Piscina starts no more threads by itself once one has failed to start: memory may have been short, for a while. */
   function replaceMissing(): void {
     admitStarting()
-    if (closing || missing() <= 0) return
+    if (closing) return
+    // None is on its way any more: who waits for one, such as beside another, waits in vain.
+    if (starting.size === 0) for (const give of arrivals.splice(0)) give(undefined)
+    if (missing() <= 0) return
     for (const give of arrivals.splice(0)) give(undefined)
     if (known.size === 0 && startFails) book.dismiss()
     restartTimer ??= setTimeout(() => {

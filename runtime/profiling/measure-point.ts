@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { CorunError } from '../core/errors.ts'
 import { issuesText } from '../core/issues-text.ts'
 import { builtEntry } from '../core/package-root.ts'
+import { servingProcess } from '../device/serving-process.ts'
 import { type ProbeJob, type ProbeResult, probeEventSchema } from './probe-job.ts'
 
 /**
@@ -28,9 +29,10 @@ export async function measurePoint(
 
 function runProbe(jobFile: string, what: string, onMeasuring: () => void): Promise<ProbeResult | undefined> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--enable-source-maps', builtEntry('probe'), jobFile], {
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    })
+    // As the server is started: what is measured is what it will be.
+    const { env, execArgv } = servingProcess()
+    const args = [...execArgv, '--enable-source-maps', builtEntry('probe'), jobFile]
+    const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     let outcome: ProbeResult | CorunError | 'out-of-memory' | undefined
     child.on('message', message => {
       const { data: event, error } = probeEventSchema.safeParse(message)

@@ -1,9 +1,11 @@
 /** Profile files: written whole, read with a check, and the newest that fits is the one in force. */
+
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type OperatingPoints, safeOperatingPoints } from '../core/config.ts'
 import { issuesText } from '../core/issues-text.ts'
+import { cores } from '../device/cores.ts'
 import {
   type Profile,
   type ProfileKey,
@@ -59,7 +61,7 @@ export async function findProfile(folder: string, key: ProfileKey): Promise<Prof
   if (newest === undefined) {
     const found = unfit.length === 0 ? 'there is none' : unfit.join('; ')
     return {
-      points: safeOperatingPoints(),
+      points: safeOperatingPoints(cores()),
       reason: `no profile fits this box (${found}), so a safe default is used; run corun profile`,
     }
   }

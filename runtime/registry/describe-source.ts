@@ -53,7 +53,7 @@ export async function describeSource(
 }
 
 /** What the bundles of its retraining are named by; those of the function itself are named by its name. */
-export const retrainingStem = (name: string) => `${name}-retrain`
+export const retrainingStem = (name: string) => `${name}.retrain`
 
 export async function describeRetraining(
   { name, folder }: FunctionSource,

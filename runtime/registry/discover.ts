@@ -33,9 +33,24 @@ export async function discoverFunctions(folder: string): Promise<Discovery> {
   const discovery: Discovery = { sources: [], problems: [] }
   for (const entry of entries.sort((a, b) => a.name.localeCompare(b.name))) {
     if (/^[._]/.test(entry.name) || entry.name === 'node_modules') continue
-    const source = (await isFolder(entry, folder))
-      ? await folderSource(join(folder, entry.name))
-      : fileSource(folder, entry.name)
+    let source: FunctionSource | undefined
+    try {
+      source = (await isFolder(entry, folder))
+        ? await folderSource(join(folder, entry.name))
+        : fileSource(folder, entry.name)
+    } catch (cause) {
+      const { code, message } = cause as NodeJS.ErrnoException
+      // It has gone since it was listed.
+      if (code === 'ENOENT') continue
+      const error = new CorunError(
+        'invalid-definition',
+        `folder "${entry.name}" cannot be read: ${message}`,
+        {
+          cause,
+        },
+      )
+      discovery.problems.push({ entry: entry.name, error })
+    }
     if (source === undefined) continue
     const problem = problemOf(source, discovery.sources)
     if (problem === undefined) discovery.sources.push(source)

@@ -95,6 +95,8 @@ export interface Registry {
   endBeside(name: string): void
   /** Memory is short: what is kept warm is let go. */
   releaseWarm(): void
+  /** The bundle stays on disk until the answer is called, whatever becomes of its function. */
+  holdBundle(bundle: string): () => void
   /** Every deployment that the threads have loaded, and what for. */
   loaded(): LoadedDeployment[]
   /** Ends its clocks; what is loaded ends with the threads of the pool. */
@@ -113,6 +115,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   const watched = new Map<string, WatchedFunction>()
   const listeners = new Set<(change: RegistryChange) => void>()
   const inTurn = createSerial()
+  let holds = 0
   let fingerprints: Fingerprints = new Map()
   let toldProblems: ReadonlySet<string> = new Set()
 
@@ -218,11 +221,12 @@ export function createRegistry(options: RegistryOptions): Registry {
         serve(entry, prepared, stages.summary(), { warm: false })
       }
       // A retraining that does not build is no reason not to serve, and the one before it stays.
-      if (retraining === undefined) delete entry.retraining
-      else {
+      if (retraining === undefined) {
+        delete entry.retraining
+        bundleFiles.drop(retrainingOf(name))
+      } else {
         entry.retraining = await describeRetraining(source, retraining, context)
-        // A run that has begun with it may start its trainer again, whatever it is replaced by meanwhile.
-        bundleFiles.keep(entry.retraining.bundle, entry.retraining.bundle)
+        bundleFiles.keep(retrainingOf(name), entry.retraining.bundle)
       }
       delete entry.lastError
       watched.set(name, { source, files })
@@ -241,7 +245,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     entries.delete(name)
     watched.delete(name)
     beside.remove(name)
-    for (const stem of [name, retrainingStem(name)]) bundleFiles.drop(lastBuildOf(stem))
+    for (const user of [lastBuildOf(name), lastBuildOf(retrainingStem(name)), retrainingOf(name)]) {
+      bundleFiles.drop(user)
+    }
     if (deployment !== undefined) leases.giveUp(deployment.id)
     log.info({ function: name, version: deployment?.id }, 'function is removed')
     tell({ type: 'removed', name })
@@ -349,6 +355,12 @@ export function createRegistry(options: RegistryOptions): Registry {
     endBeside: beside.removeCandidate,
     releaseWarm: beside.release,
     loaded,
+    holdBundle(bundle) {
+      holds += 1
+      const user = `hold ${holds} of ${bundle}`
+      bundleFiles.keep(user, bundle)
+      return () => bundleFiles.drop(user)
+    },
     close() {
       beside.close()
       leases.close()
@@ -360,6 +372,7 @@ const unknownFunction = (name: string) => new CorunError('unknown-function', `th
 
 /** Of a source that cannot be deployed too: it is tried again, and need not be written again. */
 const lastBuildOf = (stem: string) => `last build of ${stem}`
+const retrainingOf = (name: string) => `retraining of ${name}`
 
 /** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
 const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>

@@ -160,7 +160,11 @@ export async function createBeginnings(options: BeginOptions): Promise<Beginning
         onSmallerParts: microBatch =>
           limits.remember(model.id, { microBatch, memoryBytes: prepared.memoryBytes ?? null, at: now() }),
       }
-      return startRun(record, job, join(runsFolder, id), description, context)
+      // Its trainer may be started again, whatever the definition is replaced by meanwhile.
+      const letGo = options.registry.holdBundle(job.bundle)
+      const run = startRun(record, job, join(runsFolder, id), description, context)
+      void run.finished.then(letGo)
+      return run
     },
     discard: checkpoints.remove,
     keepOnly: checkpoints.keepOnly,

@@ -11,6 +11,8 @@ export interface RetrainedFunction {
 export interface RetrainingRegistry {
   get(name: string): RetrainedFunction | undefined
   list(): readonly RetrainedFunction[]
+  /** The bundle stays on disk until the answer is called, whatever becomes of its function. */
+  holdBundle(bundle: string): () => void
   /**
    * Loads and warms the version everywhere, awaits `commit`, and only then lets it take traffic. Rejects, and
    * leaves the old version serving, when loading or `commit` fails.

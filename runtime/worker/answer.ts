@@ -1,4 +1,5 @@
 /** From what a handler returned to the answer that leaves the thread. */
+import { validateHeaderValue } from 'node:http'
 import type { z } from 'zod'
 import { CorunError } from '../core/errors.ts'
 import { issuesText } from '../core/issues-text.ts'
@@ -65,7 +66,7 @@ export async function responseAnswer(
       `function "${name}" returned a Response with status ${status}; expected 200 to 599`,
     )
   }
-  const head = { status, headers: [...response.headers] }
+  const head = { status, headers: headersOf(response, name) }
   if (response.body === null) return { ...head, body: new Uint8Array() }
   if (response.bodyUsed || response.body.locked) {
     throw new CorunError('invalid-output', `function "${name}" returned a Response whose body is in use`)
@@ -73,6 +74,23 @@ export async function responseAnswer(
   const part = await readReady(response.body)
   if (part.rest === undefined) return { ...head, body: join(part.pieces) }
   return unfinished(head, part)
+}
+
+/** Of an answer that was fetched the body is decoded already, whatever it was encoded by on its way here. */
+function headersOf(response: Response, name: string): [string, string][] {
+  const isFetched = response.url !== ''
+  const headers = [...response.headers].filter(([header]) => !isFetched || header !== 'content-encoding')
+  for (const [header, value] of headers) {
+    try {
+      validateHeaderValue(header, value)
+    } catch {
+      throw new CorunError(
+        'invalid-output',
+        `function "${name}" returned a header "${header}" with a character that HTTP does not allow`,
+      )
+    }
+  }
+  return headers
 }
 
 /** What becomes of an answer whose body is not there when its handler returns. */

@@ -2,9 +2,10 @@
  * How a trainer yields to requests while it runs, and what it gets all the same: the world around grant-step.ts and
  * pace-training.ts. Asks how long its threads ran, moves them between scheduling classes, answers its questions.
  */
-import { availableParallelism } from 'node:os'
+
 import type { Clock } from '../core/clock.ts'
 import type { TrainerCommand, TrainerEvent } from '../core/trainer-messages.ts'
+import { cores } from '../device/cores.ts'
 import type { TrainerPriority } from '../device/priority.ts'
 import { type ClassSwitch, openClassSwitch } from '../device/scheduling-class.ts'
 import { type ThreadTimes, threadTimes } from '../device/thread-times.ts'
@@ -37,8 +38,7 @@ export interface YieldingOptions {
 }
 
 /** Requests that want every core of this box when they run at once, in sessions of that many threads. */
-export const wantEveryCore = (intraOpThreads: number): number =>
-  Math.ceil(availableParallelism() / intraOpThreads)
+export const wantEveryCore = (intraOpThreads: number): number => Math.ceil(cores() / intraOpThreads)
 
 export interface Yielding {
   readonly asks: boolean

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { totalmem } from 'node:os'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { filesAround } from '../../runtime/device/cgroup.ts'
 import {
-  limitFiles,
   memoryBudgetBytes,
   memoryLimitBytes,
   peakResidentBytes,
@@ -30,8 +30,8 @@ for (const [name, maxima, expected] of cases) {
 }
 
 test('a cgroup is under the limits of all that are around it', () => {
-  assert.equal(limitFiles('/'), ['/sys/fs/cgroup/memory.max'])
-  assert.equal(limitFiles('/system.slice/corun.service'), [
+  assert.equal(filesAround('/', 'memory.max'), ['/sys/fs/cgroup/memory.max'])
+  assert.equal(filesAround('/system.slice/corun.service', 'memory.max'), [
     '/sys/fs/cgroup/memory.max',
     '/sys/fs/cgroup/system.slice/memory.max',
     '/sys/fs/cgroup/system.slice/corun.service/memory.max',

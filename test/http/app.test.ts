@@ -36,6 +36,7 @@ const deployment: Deployment = {
 }
 
 interface Stub {
+  apiCorsOrigins?: string[]
   adminToken?: string
   bodyLimit?: number
   admit?: () => void
@@ -135,6 +136,7 @@ function appWith(stub: Stub = {}) {
     config: {
       bodyLimit: stub.bodyLimit ?? 1000,
       ...(stub.adminToken === undefined ? {} : { adminToken: stub.adminToken }),
+      ...(stub.apiCorsOrigins === undefined ? {} : { apiCorsOrigins: stub.apiCorsOrigins }),
     },
     log: silentLogger,
   }
@@ -361,6 +363,36 @@ test('a page of another origin cannot start anything through the browser of the 
   assert.is(response.status, 403)
   assert.is(((await response.json()) as { code: string }).code, 'forbidden-origin')
   assert.equal(started, [])
+})
+
+for (const [host, given, status] of [
+  ['127.0.0.1:8080', {}, 200],
+  ['localhost:8080', {}, 200],
+  ['[::1]:8080', {}, 200],
+  ['evil.example:8080', {}, 403],
+  ['localhost.evil.example', {}, 403],
+  ['box.example', { adminToken }, 200],
+  ['box.example', { apiCorsOrigins: ['https://box.example'] }, 200],
+] as const) {
+  test(`the API by the name ${host} ${JSON.stringify(given)} is answered ${status}`, async () => {
+    const { app } = appWith(given as Parameters<typeof appWith>[0])
+    assert.is((await app.request('/api/functions', { headers: { host } })).status, status)
+    assert.is((await app.request('/fn/scene', { headers: { host } })).status, 200)
+  })
+}
+
+test('headers of a connection that a function sets are not passed on', async () => {
+  const headers: [string, string][] = [
+    ['transfer-encoding', 'chunked'],
+    ['connection', 'keep-alive'],
+    ['x-own', 'kept'],
+  ]
+  const { app } = appWith({ answer: () => ({ status: 200, headers, body: new Uint8Array(1) }) })
+  const response = await app.request('/fn/scene')
+  assert.equal(
+    headers.map(([name]) => response.headers.get(name)),
+    [null, null, 'kept'],
+  )
 })
 
 test('readiness says why not', async () => {

@@ -47,7 +47,7 @@ export async function openBox(
     data: config.data,
     system,
     async close() {
-      const closed = server.close()
+      const closed = server.close(10_000)
       await system.close()
       await closed
       await rm(folder, { recursive: true, force: true })

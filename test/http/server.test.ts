@@ -1,10 +1,12 @@
 import { Agent, get } from 'node:http'
+import { connect } from 'node:net'
 import { Hono } from 'hono'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { within } from '../../runtime/core/within.ts'
 import type { HttpEnv } from '../../runtime/http/context.ts'
 import { listen } from '../../runtime/http/server.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('http/server')
 
@@ -30,12 +32,58 @@ test('a close gives the answer that is due, and does not wait for the connection
     }).on('error', reject)
   })
   await arrival
-  const closed = server.close()
+  const closed = server.close(10_000)
   answer('in time')
   assert.is(await answered, 'in time')
   // Node keeps an idle connection open for five seconds.
   assert.is(await within(closed, 3000), undefined)
   agent.destroy()
+})
+
+test('a close waits no longer than its grace for a request that never comes whole', async () => {
+  const app = new Hono<HttpEnv>().post('/', async c => c.text(await c.req.text()))
+  const server = await listen(app, { host: '127.0.0.1', port: 0 })
+  const client = connect(Number(new URL(server.url).port), '127.0.0.1')
+  client.on('error', () => {})
+  client.write('POST / HTTP/1.1\r\nHost: box\r\nContent-Length: 100000\r\n\r\nabc')
+  await eventually('it has come', () => client.bytesWritten > 0)
+  await new Promise(resolve => setTimeout(resolve, 50))
+  assert.is(await within(server.close(200), 10_000), undefined)
+  client.destroy()
+})
+
+test('a close lets a slow reader have the whole answer', async () => {
+  const body = new Uint8Array(12_000_000)
+  const app = new Hono<HttpEnv>().get('/', c => c.body(body))
+  const server = await listen(app, { host: '127.0.0.1', port: 0 })
+  const received = new Promise<number>((resolve, reject) => {
+    get(server.url, response => {
+      let bytes = 0
+      response.once('readable', async () => {
+        void server.close(30_000)
+        for await (const piece of response) {
+          bytes += piece.length
+          await new Promise(resolve => setTimeout(resolve, 1))
+        }
+        resolve(bytes)
+      })
+    }).on('error', reject)
+  })
+  assert.is(await received, body.byteLength)
+})
+
+test('what is no request is answered, and its connection ends though the peer keeps its own side', async () => {
+  const server = await listen(new Hono<HttpEnv>(), { host: '127.0.0.1', port: 0 })
+  const client = connect({ port: Number(new URL(server.url).port), host: '127.0.0.1', allowHalfOpen: true })
+  client.on('error', () => {})
+  let text = ''
+  client.setEncoding('utf8').on('data', (piece: string) => {
+    text += piece
+  })
+  client.write('this is not HTTP\r\n\r\n')
+  await eventually('it is answered', () => /malformed-request/.test(text))
+  assert.is(await within(server.close(60_000), 10_000), undefined)
+  client.destroy()
 })
 
 test.run()

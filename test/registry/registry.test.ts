@@ -509,18 +509,22 @@ test('a version that comes back while the threads let it go keeps its bundle', a
   assert.is(textOf(await call(registry.deployed('a'))), 'good')
 })
 
-test('a retraining that was replaced keeps its bundle while the server runs', async () => {
+test('a retraining that was replaced keeps its bundle while a run has it', async () => {
   await write('a/function.ts', good)
   await write('a/retrain.ts', `export default { model: 'net' }`)
   const registry = await started()
-  const before = registry.get('a')?.retraining?.bundle ?? ''
-  await write('a/retrain.ts', `export default { model: 'other' }`)
-  await registry.deploy('a')
-  const now = registry.get('a')?.retraining?.bundle ?? ''
-  const names = await readdir(dirname(now))
+  const bundles: string[] = []
+  for (const model of ['other', 'third']) {
+    bundles.push(registry.get('a')?.retraining?.bundle ?? '')
+    if (model === 'third') registry.holdBundle(bundles.at(-1) ?? '')
+    await write('a/retrain.ts', `export default { model: '${model}' }`)
+    await registry.deploy('a')
+  }
+  bundles.push(registry.get('a')?.retraining?.bundle ?? '')
+  const names = await readdir(join(folder, 'data', 'builds'))
   assert.equal(
-    [before, now].map(file => names.includes(basename(file))),
-    [true, true],
+    bundles.map(file => names.includes(basename(file))),
+    [false, true, true],
   )
 })
 

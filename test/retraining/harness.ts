@@ -62,6 +62,7 @@ export async function createHarness(script: string, options: HarnessOptions = {}
   const switched: string[] = []
   const registry: RetrainingRegistry = {
     get: name => (names.includes(name) ? found(name) : name === 'plain' ? { name } : undefined),
+    holdBundle: () => () => {},
     list: () => names.map(name => ({ ...found(name), name })),
     async switchModel(id, version, commit) {
       await (options.switchModel ?? ((_, __, save) => save()))(id, version, commit)

@@ -1,5 +1,9 @@
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -22,6 +26,33 @@ const bytes = (text: string) => new TextEncoder().encode(text)
 const json = (value: unknown) => ({ body: bytes(JSON.stringify(value)) })
 const headersOf = (reply: Parameters<typeof answerOf>[0]) => new Headers(answerOf(reply).headers)
 const messageOf = (reply: Parameters<typeof answerOf>[0]) => (reply.ok ? '' : reply.error.message)
+
+test('what a function fetched is passed on decoded, without the encoding that it came in', async () => {
+  const upstream = createServer((_, response) => {
+    response
+      .writeHead(200, { 'content-encoding': 'gzip', 'content-type': 'text/plain' })
+      .end(gzipSync('plain'))
+  }).listen(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  const { port } = upstream.address() as AddressInfo
+  const relay = await bench.deploy('relay', `export default () => fetch('http://127.0.0.1:${port}/')`)
+  const reply = await bench.invoke(relay)
+  assert.is(textOf(reply), 'plain')
+  assert.is(headersOf(reply).get('content-encoding'), null)
+  assert.is(headersOf(reply).get('content-type'), 'text/plain')
+  upstream.close()
+  upstream.closeAllConnections()
+})
+
+test('a header that HTTP does not allow is told as the output that it is', async () => {
+  const odd = await bench.deploy(
+    'odd',
+    `export default () => new Response('x', { headers: { 'x-odd': '\\x01' } })`,
+  )
+  const reply = await bench.invoke(odd)
+  assert.is(codeOf(reply), 'invalid-output')
+  assert.match(messageOf(reply), /header "x-odd"/)
+})
 
 test('a web handler sees method, URL with its sub-path, headers and body, and its answer is passed on whole', async () => {
   const echo = await bench.deploy(
