@@ -1,7 +1,7 @@
 /** Commands that speak to a running server: found through the data directory's lock. */
 import { z } from 'zod'
 import type { Config } from '../core/config.ts'
-import { CorunError } from '../core/errors.ts'
+import { CorunError, isErrorCode } from '../core/errors.ts'
 
 const problemSchema = z.object({ code: z.string(), detail: z.string().optional(), title: z.string() })
 
@@ -34,10 +34,10 @@ export function createServerClient(
     const response = await send(new URL(path, url), init)
     if (response.ok) return response
     const problem = problemSchema.safeParse(await response.json().catch(() => undefined))
-    const text = problem.success
-      ? `${problem.data.code}: ${problem.data.detail ?? problem.data.title}`
-      : response.status
-    throw new CorunError('internal-error', `the server at ${url} answered ${text}`)
+    const { code, detail, title } = problem.data ?? { code: '', title: String(response.status) }
+    // The server is this same version: it knows no other codes.
+    if (isErrorCode(code)) throw new CorunError(code, detail ?? title)
+    throw new CorunError('internal-error', `the server at ${url} answered ${code || title}`)
   }
   // The server is this same version: its answers are of the types that it is written with.
   const json = async <T>(response: Promise<Response>) => (await (await response).json()) as T

@@ -43,12 +43,20 @@ export function command(spec: CommandSpec): CommandDef {
   })
 }
 
-/** The parser passes unknown flags through; a typing error must not silently mean the default. */
+/** The parser passes unknown flags through, and takes what has no value for empty; a typing error must not silently mean the default. */
 function refuseUnknown(name: string, rawArgs: readonly string[], known: ArgsDef, positionals: number): void {
-  for (const arg of rawArgs) {
-    const flag = /^--?(?:no-)?([^=]+)/.exec(arg)?.[1]
-    if (arg === '--' || flag === undefined || flag in known) continue
-    throw new CorunError('invalid-config', `corun ${name} has no option "${arg}"`)
+  const seen = new Set<string>()
+  for (const [at, arg] of rawArgs.entries()) {
+    const [, flag, value] = /^--?(?:no-)?([^=]+)(?:=(.*))?/s.exec(arg) ?? []
+    if (arg === '--' || flag === undefined) continue
+    if (!(flag in known)) throw new CorunError('invalid-config', `corun ${name} has no option "${arg}"`)
+    if (seen.has(flag)) throw new CorunError('invalid-config', `--${flag} is given twice`)
+    seen.add(flag)
+    const next = rawArgs[at + 1]
+    const given = value ?? (next?.startsWith('--') ? undefined : next)
+    if (known[flag]?.type === 'string' && !given) {
+      throw new CorunError('invalid-config', `--${flag} needs a value`)
+    }
   }
   const expected = Object.values(known).filter(arg => arg.type === 'positional').length
   if (positionals > expected) {

@@ -3,7 +3,7 @@
  * process gets the listening socket itself, so that a request never passes through here.
  */
 import { createServer, type Server, type Socket } from 'node:net'
-import { CorunError } from '../core/errors.ts'
+import { listenError } from '../http/server.ts'
 
 export interface FrontDoor {
   /** Whether it listens here. */
@@ -35,9 +35,7 @@ export async function openFrontDoor(address: { host: string; port: number }): Pr
         socket.once('close', () => waiting.delete(socket))
       })
       opened.once('error', (error: NodeJS.ErrnoException) => {
-        const inUse = error.code === 'EADDRINUSE'
-        const text = `${address.host}:${port} is taken by another process`
-        reject(inUse ? new CorunError('address-in-use', text) : error)
+        reject(listenError(error, { host: address.host, port }))
       })
       opened.listen({ host: address.host, port }, () => resolve(opened))
     })

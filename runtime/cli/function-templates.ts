@@ -70,7 +70,7 @@ const retraining = `import { adam, defineRetraining } from 'corun'
 
 export default defineRetraining({
   model: 'classifier',
-  // Every night at three, when twenty new labelled pictures have come.
+  // Every night at three, when ten new labelled pictures have come.
   schedule: '0 3 * * *',
   trainable: 'all',
   optimizer: adam({ learningRate: 1e-3 }),

@@ -50,6 +50,12 @@ export default command({
         `--why has ${wish.why.length} characters, expected ${mostReason} at most`,
       )
     }
+    if (wish.to !== undefined && !/^[0-9a-f]{64}$/.test(wish.to)) {
+      throw new CorunError(
+        'invalid-config',
+        `--to "${wish.to}": expected the SHA-256 of a version, in hexadecimal`,
+      )
+    }
     const models = await withServerOr(
       config,
       client => online(client, wish),

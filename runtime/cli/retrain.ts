@@ -80,7 +80,7 @@ function describe(run: RunRecord): string {
   }
   const trial = run.state === 'canary' ? ['its candidate is tried on the requests of the server'] : []
   return [
-    `${run.state}: ${run.decision?.reasons.join('; ') ?? run.error?.message ?? ''}`,
+    `${run.state}: ${run.decision?.reasons.join('; ') ?? run.error?.message ?? run.reason ?? ''}`,
     `held-out samples   ${accuracy(run.before, 'heldOut')} -> ${accuracy(run.after, 'heldOut')}`,
     `reference pictures ${accuracy(run.before, 'reference')} -> ${accuracy(run.after, 'reference')}`,
     ...trial,

@@ -69,10 +69,18 @@ type Act = (client: ServerClient) => Promise<Report>
 /** Everything that can be wrong with the words is found before anything is opened. */
 function actionOf(wish: Wish): Act {
   const { action, function: name, folder } = wish
-  if (action === 'list') return client => list(client, name)
-  if (!['export', 'import', 'remove'].includes(action)) {
+  if (!['list', 'export', 'import', 'remove'].includes(action)) {
     throw new CorunError('invalid-config', `corun samples ${action}: expected list, export, import or remove`)
   }
+  const takesFolder = action === 'export' || action === 'import'
+  if (folder !== undefined && !takesFolder) {
+    throw new CorunError('invalid-config', `corun samples ${action} takes no folder, "${folder}" was given`)
+  }
+  const chosen = [wish.id, wish.label, wish.olderThan].some(value => value !== undefined)
+  if (chosen && action !== 'remove') {
+    throw new CorunError('invalid-config', `corun samples ${action} takes no --id, --label or --older-than`)
+  }
+  if (action === 'list') return client => list(client, name)
   if (name === undefined) throw new CorunError('invalid-config', `corun samples ${action} <function>`)
   if (action === 'remove') return removal(name, wish)
   if (folder === undefined) throw new CorunError('invalid-config', `corun samples ${action} ${name} <folder>`)
@@ -86,7 +94,9 @@ async function offline(config: Config, { action }: Wish, act: Act): Promise<Repo
     // Only what is posted is checked against the functions.
     if (action === 'import') await system.start()
     const { adminToken, bodyLimit } = config
-    const app = createApp({ ...system, functions: system.registry, config: { adminToken, bodyLimit }, log })
+    // What needs no function is asked without a start.
+    const context = { ...system, functions: system.registry, notReady: () => undefined, log }
+    const app = createApp({ ...context, config: { adminToken, bodyLimit } })
     return await act(createServerClient('http://localhost', config, (url, init) => app.request(url, init)))
   } finally {
     await system.close()

@@ -18,12 +18,16 @@ export interface ServeOptions {
   stopped: Promise<string>
 }
 
+/** In which those that the grace was too short for are told so. Unit: ms. */
+const refusalMs = 2000
+
 export async function serveHere(config: Config, options: ServeOptions): Promise<void> {
   const { port, onListening = () => {}, onReady, stopped } = options
   const kept = openRotatingFile(logFile(config.data))
   const log = createLogger(config.logLevel, kept)
   const system = await openSystem(config, log, kept.write)
   let closed: Promise<void> | undefined
+  let starting: Promise<void> | undefined
   try {
     const app = createApp({ ...system, functions: system.registry, log })
     const server = await listen(app, await port())
@@ -32,21 +36,25 @@ export async function serveHere(config: Config, options: ServeOptions): Promise<
     if (process.stderr.isTTY) {
       system.registry.onChange(change => process.stderr.write(`${changeLine(change, process.cwd())}\n`))
     }
-    await system.start()
-    await system.retraining.recover()
-    await system.workUnattended()
-    system.watch()
-    onReady(server.url)
-
-    const why = await stopped
+    let stopping = false
+    const start = async () => {
+      for (const step of [system.start, system.retraining.recover, system.workUnattended, system.watch]) {
+        if (!stopping) await step()
+      }
+      if (!stopping) onReady(server.url)
+    }
+    starting = start()
+    // A stop need not wait for functions that take long to start.
+    const why = await Promise.race([stopped, starting.then(() => stopped)])
+    stopping = true
     log.info({ why }, 'stopping: requests in flight are answered')
-    closed = server.close(config.shutdownGrace)
+    closed = server.close(config.shutdownGrace + refusalMs)
   } finally {
     // Whatever happened: threads may be inside the engine, and only this waits for them.
     await system.close()
     kept.flush()
   }
-  await closed
+  await Promise.all([closed, starting?.catch(() => {})])
 }
 
 /** By itself: it opens the port, and signals stop it; a second one at once. */

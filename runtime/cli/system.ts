@@ -124,6 +124,8 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
     logLevel: config.logLevel,
     log,
     ...isolationLimits(config),
+    // Requests have had the grace of the stop by then.
+    closeGraceMs: 500,
     onLogLine,
   }
   const pool =

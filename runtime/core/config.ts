@@ -158,8 +158,8 @@ export function readConfig(
 ): Config {
   const given: Record<string, unknown> = {}
   for (const { key, env: name } of configOptions) {
-    const value = options[key] ?? env[name]
-    if (value !== undefined && value !== '') given[key] = value
+    const value = [options[key], env[name]].find(value => value !== undefined && value !== '')
+    if (value !== undefined) given[key] = value
   }
   const result = configSchema.safeParse(given)
   if (!result.success) throw new CorunError('invalid-config', issuesText(result.error))
@@ -173,7 +173,8 @@ export function readConfig(
   return config
 }
 
-function isLoopback(host: string): boolean {
+/** `host`: a name, or an address without brackets and port. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }
 

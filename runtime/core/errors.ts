@@ -268,6 +268,7 @@ export const errorKinds = {
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof errorKinds
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorKinds, text)
 
 export interface CorunErrorOptions {
   cause?: unknown
@@ -284,6 +285,8 @@ export interface CorunErrorOptions {
 export class CorunError extends Error {
   readonly code: ErrorCode
   readonly details: Record<string, unknown> | undefined
+  /** The run of a function that it ended, where it did. */
+  ran?: { deployment: string; queueMs: number; runMs: number }
 
   constructor(code: ErrorCode, message: string, options: CorunErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })

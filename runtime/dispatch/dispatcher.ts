@@ -312,6 +312,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
         const elapsedMs = clock.monotonic() - arrivedAt
         if (end.deployment === undefined) end.queueMs = elapsedMs
         else if (end.runMs === 0) end.runMs = elapsedMs - end.queueMs
+        if (error instanceof CorunError && end.deployment !== undefined) {
+          error.ran = { deployment: end.deployment, queueMs: end.queueMs, runMs: end.runMs }
+        }
         reception.close(error)
         conclude(end)
         shadowed?.({ deployment: ran, answer: whole, error, runMs: end.runMs })

@@ -1,5 +1,6 @@
 /** From an invocation to its HTTP response. A stream that breaks cannot say so but by ending the connection. */
 import type { Context } from 'hono'
+import type { CorunError } from '../core/errors.ts'
 import type { Invocation } from '../dispatch/dispatcher.ts'
 import type { HttpEnv } from './context.ts'
 
@@ -9,8 +10,7 @@ export function responseOf(c: Context<HttpEnv>, invocation: Invocation): Respons
   const { answer, deployment, queueMs, runMs } = invocation
   const own: [string, string][] = [
     ['x-request-id', c.get('requestId')],
-    ['x-corun-version', deployment.id],
-    ['server-timing', `queue;dur=${queueMs.toFixed(2)}, run;dur=${runMs.toFixed(2)}`],
+    ...runHeaders({ deployment: deployment.id, queueMs, runMs }),
   ]
   const { status, body } = answer
   const lengths = answer.headers.filter(([name]) => name === contentLength)
@@ -29,6 +29,16 @@ export function responseOf(c: Context<HttpEnv>, invocation: Invocation): Respons
   // The bytes came alone over a thread border: their buffer is no SharedArrayBuffer.
   return new Response(body as Uint8Array<ArrayBuffer>, { status, headers })
 }
+
+/** Which version answered, and how long it waited and ran. */
+export const runHeaders = ({
+  deployment,
+  queueMs,
+  runMs,
+}: NonNullable<CorunError['ran']>): [string, string][] => [
+  ['x-corun-version', deployment],
+  ['server-timing', `queue;dur=${queueMs.toFixed(2)}, run;dur=${runMs.toFixed(2)}`],
+]
 
 const contentLength = 'content-length'
 /** What a function says of these is not passed on as it is. Those of a connection (RFC 9110, 7.6.1) are this one's. */

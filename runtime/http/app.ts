@@ -1,7 +1,10 @@
 /** The HTTP surface: which routes there are, and what every request and every error has in common. */
+
 import { Hono } from 'hono'
+import { createMiddleware } from 'hono/factory'
 import { CorunError } from '../core/errors.ts'
 import { requireAdmin } from './admin.ts'
+import { runHeaders } from './answer.ts'
 import { apiDrift } from './api-drift.ts'
 import { apiFunctions } from './api-functions.ts'
 import { apiKeys } from './api-keys.ts'
@@ -38,7 +41,11 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
     if (error.code === 'disk-full') context.log.error(fields, 'the disk takes no more')
     return new Response(JSON.stringify(body), {
       status,
-      headers: { ...headers, 'x-request-id': c.get('requestId') },
+      headers: {
+        ...headers,
+        'x-request-id': c.get('requestId'),
+        ...(error.ran === undefined ? {} : Object.fromEntries(runHeaders(error.ran))),
+      },
     })
   })
   app.notFound(c => {
@@ -67,6 +74,27 @@ export function createApp(context: HttpContext): Hono<HttpEnv> {
     requireAdmin(adminToken),
     limitBody(context.config.bodyLimit),
   )
+  /** What is not known yet may be there: nobody shall take it for missing. */
+  const known = createMiddleware<HttpEnv>(async (c, next) => {
+    const name = c.req.param('name')
+    if (
+      name !== undefined &&
+      context.notReady() === 'starting' &&
+      context.functions.get(name) === undefined
+    ) {
+      throw new CorunError(
+        'function-unavailable',
+        `function "${name}" is not known yet: the server is starting`,
+        {
+          details: { retryAfter: 1 },
+        },
+      )
+    }
+    await next()
+  })
+  for (const room of ['functions', 'retraining']) {
+    for (const path of [`/api/${room}/:name`, `/api/${room}/:name/*`]) app.use(path, known)
+  }
   app.use('/api/keys/*', requireAdmin(adminToken, { reading: true }))
   app.route('/api/keys', apiKeys(context))
   app.route('/api/functions', apiFunctions(context))

@@ -33,6 +33,7 @@ function matches(pattern: string, path: string): boolean {
   const given = path.split('/')
   if (wanted.at(-1) === '*') return false
   return (
-    wanted.length === given.length && wanted.every((part, at) => part.startsWith(':') || part === given[at])
+    wanted.length === given.length &&
+    wanted.every((part, at) => (part.startsWith(':') ? given[at] !== '' : part === given[at]))
   )
 }

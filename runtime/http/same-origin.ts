@@ -3,6 +3,7 @@
  * pass; browsers send it with every request that can change something.
  */
 import { createMiddleware } from 'hono/factory'
+import { isLoopback } from '../core/config.ts'
 import { CorunError } from '../core/errors.ts'
 import type { HttpEnv } from './context.ts'
 
@@ -18,7 +19,7 @@ export const loopbackHost = (trusted: '*' | string[] = []) =>
     if (
       host !== undefined &&
       trusted !== '*' &&
-      !isLoopback(host) &&
+      !isHere(host) &&
       !trusted.some(each => hostOf(each) === host)
     ) {
       throw new CorunError(
@@ -30,8 +31,13 @@ export const loopbackHost = (trusted: '*' | string[] = []) =>
   })
 
 const hostOf = (origin: string) => (URL.canParse(origin) ? new URL(origin).host : undefined)
-const isLoopback = (host: string): boolean =>
-  /^(?:localhost|(?:[\w-]+\.)+localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i.test(host)
+/** As browsers resolve it: names below localhost are its own. */
+function isHere(host: string): boolean {
+  const name = hostnameOf(host)
+  return name !== undefined && (isLoopback(name) || name.endsWith('.localhost'))
+}
+const hostnameOf = (host: string) =>
+  URL.canParse(`http://${host}`) ? new URL(`http://${host}`).hostname.replace(/^\[|\]$/g, '') : undefined
 
 /** `trusted`: other origins that may. */
 export const sameOrigin = (trusted: '*' | string[] = []) =>

@@ -18,7 +18,16 @@ export function assertLabel(view: FunctionView, label: unknown, expected: string
 
 /** Those of the model that its retraining trains, else of its only one. */
 function labelsOf({ name, deployment, retraining }: FunctionView): readonly string[] {
-  const models = deployment?.models ?? {}
+  if (deployment === undefined) {
+    throw new CorunError(
+      'function-unavailable',
+      `function "${name}" does not serve: what it takes is not known`,
+      {
+        details: { retryAfter: 1 },
+      },
+    )
+  }
+  const { models } = deployment
   const trained = retraining?.description.model ?? Object.keys(models)[0]
   const labels = trained === undefined ? undefined : models[trained]?.labels
   if (labels === undefined || labels.length === 0) {

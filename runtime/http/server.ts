@@ -34,9 +34,7 @@ export function listen(
     server.on('clientError', answerUnreadable)
     const connections = followConnections(server)
     server.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EADDRINUSE' || where instanceof Server) return reject(error)
-      const { host, port } = where
-      reject(new CorunError('address-in-use', `${host}:${port} is taken by another process`))
+      reject(where instanceof Server ? error : listenError(error, where))
     })
     server.once('listening', () => {
       // A TCP server has an address of this kind.
@@ -54,6 +52,18 @@ export function listen(
     if (where instanceof Server) server.listen(where)
     else server.listen(where.port, where.host)
   })
+}
+
+/** Why nobody can listen there. */
+export function listenError(
+  error: NodeJS.ErrnoException,
+  { host, port }: { host: string; port: number },
+): CorunError {
+  return error.code === 'EADDRINUSE'
+    ? new CorunError('address-in-use', `${host}:${port} is taken by another process`)
+    : new CorunError('invalid-config', `${host}:${port} cannot be listened on: ${error.message}`, {
+        cause: error,
+      })
 }
 
 const idleLookMs = 50

@@ -75,6 +75,8 @@ export interface ModelStore {
   commitRollback(id: string, reason: SwitchReason): Promise<ModelFile>
   /** Throws `nothing-to-roll-back`. */
   rollbackTarget(id: string): ModelFile
+  /** The version that is current. Throws `unknown-model`. */
+  current(id: string): ModelFile
   /** A version that may be made current. Throws `unknown-version`. */
   version(id: string, sha256: string): ModelFile
   list(): ModelView[]
@@ -220,6 +222,7 @@ export async function openModelStore({
         return target
       }),
     rollbackTarget: rollbackFile,
+    current: id => fileOf(id, stored(id).current),
     version: (id, sha256) => fileOf(id, versionOf(stored(id), id, sha256).sha256),
     list: () =>
       Object.entries(state.data.models)

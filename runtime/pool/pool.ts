@@ -38,7 +38,10 @@ export interface PoolOptions extends Omit<ThreadsOptions, 'onMessage'> {
   closeGraceMs?: number
   /** A module whose top level takes longer is not a function: its thread is replaced. Default 10,000. */
   describeLimitMs?: number
-  /** How long a load everywhere waits for a thread that is busy, one in an endless loop maybe. Default 30,000. */
+  /**
+   * How long a load everywhere waits for a thread that is busy, one in an endless loop maybe. Default 45,000: longer than
+   * an `init` may take that never ends.
+   */
   loadPatienceMs?: number
 }
 
@@ -80,7 +83,7 @@ export function createPool(options: PoolOptions): Pool {
   const {
     closeGraceMs = 5000,
     describeLimitMs = 10_000,
-    loadPatienceMs = 30_000,
+    loadPatienceMs = 45_000,
     deadlineGraceMs = 5000,
     stallMs = 2000,
     endPatienceMs = 1000,

@@ -58,6 +58,7 @@ export const retrainingStem = (name: string) => `${name}.retrain`
 export async function describeRetraining(
   { name, folder }: FunctionSource,
   file: string,
+  { models }: Pick<Deployment, 'models'>,
   context: BuildContext & Pick<DescribeContext, 'pool'>,
 ): Promise<DeployedRetraining> {
   context.onFile(file)
@@ -68,6 +69,12 @@ export async function describeRetraining(
     bundle: bundle.file,
   })
   if (!reply.ok) throw await placed(reply.error, file)
+  const { model } = reply.result
+  if (!Object.hasOwn(models, model) || models[model]?.labels.length === 0) {
+    const known = Object.keys(models).filter(key => models[key]?.labels.length !== 0)
+    const message = `retraining of "${name}": model: "${model}" is none of the function's models with labels: ${known.join(', ') || 'it has none'}`
+    throw await placed({ code: 'invalid-definition', message }, file)
+  }
   return { function: name, bundle: bundle.file, folder, description: reply.result }
 }
 

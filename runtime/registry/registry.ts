@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type Clock, systemClock } from '../core/clock.ts'
 import type { Arm, Deployment } from '../core/deployment.ts'
 import { orDiskFull } from '../core/disk-full.ts'
-import { CorunError } from '../core/errors.ts'
+import { CorunError, type ErrorCode } from '../core/errors.ts'
 import type { Logger } from '../observe/log.ts'
 import type { Pool } from '../pool/pool.ts'
 import { createSerial } from '../state/serial.ts'
@@ -22,6 +22,7 @@ import {
 import { discoverFunctions, type FunctionSource } from './discover.ts'
 import { deployFailure, type FunctionEntry } from './entry.ts'
 import { changedSince, type Fingerprints, takeFingerprints } from './fingerprints.ts'
+import { createLastGood } from './last-good.ts'
 import { createLeases } from './leases.ts'
 import { planReload, type WatchedFunction } from './plan-reload.ts'
 import type { ModelSource, ModelVersion } from './resolve-models.ts'
@@ -116,6 +117,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   const listeners = new Set<(change: RegistryChange) => void>()
   const inTurn = createSerial()
   let holds = 0
+  /** All that was there at the start is known. */
+  let hasStarted = false
   let fingerprints: Fingerprints = new Map()
   let toldProblems: ReadonlySet<string> = new Set()
 
@@ -138,6 +141,8 @@ export function createRegistry(options: RegistryOptions): Registry {
   async function sweepBundles(): Promise<void> {
     await bundleFiles.sweep().catch(error => log.warn({ err: error }, 'old bundles were not removed'))
   }
+
+  const lastGood = createLastGood(dataDir, models, log)
 
   const beside = createBeside({ keepWarmMs, letGo: leases.giveUp })
 
@@ -170,6 +175,8 @@ export function createRegistry(options: RegistryOptions): Registry {
     entry.state = 'ready'
     log.info({ function: entry.name, version: deployment.id, ...stages }, 'function is live')
     beside.served(entry.name, deployment, warm ? old : undefined)
+    lastGood.note(deployment)
+    bundleFiles.keep(lastGoodOf(entry.name), deployment.bundle)
     if (!warm && old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
   }
 
@@ -225,7 +232,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         delete entry.retraining
         bundleFiles.drop(retrainingOf(name))
       } else {
-        entry.retraining = await describeRetraining(source, retraining, context)
+        entry.retraining = await describeRetraining(source, retraining, deployment, context)
         bundleFiles.keep(retrainingOf(name), entry.retraining.bundle)
       }
       delete entry.lastError
@@ -236,8 +243,27 @@ export function createRegistry(options: RegistryOptions): Registry {
       // What it was made of before may be what repairs it.
       watched.set(name, { source, files: new Set([...files, ...stale]), failure: kindOf(error) })
       fail(entry, error)
+      if (!hasStarted && entry.deployment === undefined) await serveLast(entry)
     }
     return entry
+  }
+
+  /** What served before this start, while the source of now cannot be deployed. */
+  async function serveLast(entry: FunctionEntry): Promise<void> {
+    const { name } = entry
+    try {
+      const deployment = await lastGood.find(name)
+      if (deployment === undefined) return
+      serve(entry, await load(entry, deployment, async () => {}), {}, { warm: false })
+      log.warn({ function: name, version: deployment.id }, 'what served last does so again')
+    } catch (error) {
+      log.warn({ function: name, err: error }, 'what served last cannot do so again')
+    }
+  }
+
+  function forgetGood(name: string): void {
+    lastGood.forget(name)
+    bundleFiles.drop(lastGoodOf(name))
   }
 
   function remove(name: string): void {
@@ -249,6 +275,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       bundleFiles.drop(user)
     }
     if (deployment !== undefined) leases.giveUp(deployment.id)
+    forgetGood(name)
     log.info({ function: name, version: deployment?.id }, 'function is removed')
     tell({ type: 'removed', name })
   }
@@ -289,9 +316,9 @@ export function createRegistry(options: RegistryOptions): Registry {
 
   function deployed(name: string): Deployment {
     const entry = entries.get(name)
-    if (entry === undefined) throw unknownFunction(name)
-    if (entry.deployment !== undefined) return entry.deployment
-    const why = entry.lastError?.code ?? 'it is being deployed'
+    if (entry === undefined && hasStarted) throw unknownFunction(name)
+    if (entry?.deployment !== undefined) return entry.deployment
+    const why = entry?.lastError?.code ?? (hasStarted ? 'it is being deployed' : 'the server is starting')
     throw new CorunError('function-unavailable', `function "${name}" does not serve: ${why}`, {
       details: { retryAfter: 1 },
     })
@@ -323,7 +350,11 @@ export function createRegistry(options: RegistryOptions): Registry {
   return {
     start: () =>
       inTurn(async () => {
+        await lastGood.open()
+        for (const { function: name, bundle } of lastGood.list()) bundleFiles.keep(lastGoodOf(name), bundle)
         await deployAll(await discover())
+        hasStarted = true
+        for (const { function: name } of lastGood.list()) if (!entries.has(name)) forgetGood(name)
         await sweepBundles()
         await sessionFiles.sweep()
       }),
@@ -372,6 +403,7 @@ const unknownFunction = (name: string) => new CorunError('unknown-function', `th
 
 /** Of a source that cannot be deployed too: it is tried again, and need not be written again. */
 const lastBuildOf = (stem: string) => `last build of ${stem}`
+const lastGoodOf = (name: string) => `last good of ${name}`
 const retrainingOf = (name: string) => `retraining of ${name}`
 
 /** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
@@ -381,8 +413,12 @@ const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>
 /** File systems stamp times with a coarser clock than ours. */
 const clockSlackMs = 10
 
-/** For want of a file, or of room: what may be repaired by something that happens anywhere. */
+/** For want of a file, of room, or of a thread: what may be repaired by something that happens anywhere. */
+const repairable: ReadonlySet<string> = new Set<ErrorCode>([
+  'build-failed',
+  'model-not-found',
+  'disk-full',
+  'saturated',
+])
 const kindOf = (error: unknown): 'unresolved' | 'other' =>
-  error instanceof CorunError && ['build-failed', 'model-not-found', 'disk-full'].includes(error.code)
-    ? 'unresolved'
-    : 'other'
+  error instanceof CorunError && repairable.has(error.code) ? 'unresolved' : 'other'

