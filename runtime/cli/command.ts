@@ -36,7 +36,7 @@ export function command(spec: CommandSpec): CommandDef {
     meta: { name: spec.name, description: spec.description },
     args,
     run: ({ args: given, rawArgs }) => {
-      refuseUnknown(spec.name, rawArgs, args, given._.length)
+      refuseUnknown(spec, rawArgs, args, given._.length)
       const options = Object.fromEntries(configOptions.map(({ key, flag }) => [key, given[flag]]))
       return spec.run({ config: readConfig(options, process.env), json: given.json === true, args: given })
     },
@@ -44,13 +44,19 @@ export function command(spec: CommandSpec): CommandDef {
 }
 
 /** The parser passes unknown flags through, and takes what has no value for empty; a typing error must not silently mean the default. */
-function refuseUnknown(name: string, rawArgs: readonly string[], known: ArgsDef, positionals: number): void {
+function refuseUnknown(
+  { name, args: own = {} }: CommandSpec,
+  rawArgs: readonly string[],
+  known: ArgsDef,
+  positionals: number,
+): void {
   const seen = new Set<string>()
   for (const [at, arg] of rawArgs.entries()) {
     const [, flag, value] = /^--?(?:no-)?([^=]+)(?:=(.*))?/s.exec(arg) ?? []
     if (arg === '--' || flag === undefined) continue
     if (!(flag in known)) throw new CorunError('invalid-config', `corun ${name} has no option "${arg}"`)
-    if (seen.has(flag)) throw new CorunError('invalid-config', `--${flag} is given twice`)
+    // Of the configuration the last one counts: a script's own may be overridden.
+    if (seen.has(flag) && flag in own) throw new CorunError('invalid-config', `--${flag} is given twice`)
     seen.add(flag)
     const next = rawArgs[at + 1]
     const given = value ?? (next?.startsWith('--') ? undefined : next)

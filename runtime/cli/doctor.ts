@@ -6,7 +6,7 @@ import { packageVersion } from '../core/package-root.ts'
 import { cores } from '../device/cores.ts'
 import { memoryBudgetBytes } from '../device/memory.ts'
 import { selectProvider } from '../device/provider.ts'
-import { describeFunction, type FunctionListing } from '../http/function-view.ts'
+import { type FunctionsListing, listFunctions } from '../http/function-view.ts'
 import { createLogger } from '../observe/log.ts'
 import { withServerOr } from './client.ts'
 import { command } from './command.ts'
@@ -58,23 +58,22 @@ async function findingsOfBox(config: Config): Promise<Finding[]> {
   ]
 }
 
-interface SystemFacts {
-  functions: FunctionListing[]
+interface SystemFacts extends FunctionsListing {
   profile: { reason?: string; profile?: unknown }
 }
 
 async function findingsOfSystem(config: Config): Promise<Finding[]> {
-  const { functions, profile } = await withServerOr<SystemFacts>(
+  const { functions, problems, profile } = await withServerOr<SystemFacts>(
     config,
     async client => ({
-      functions: (await client.get<{ functions: FunctionListing[] }>('/api/functions')).functions,
+      ...(await client.get<FunctionsListing>('/api/functions')),
       profile: await client.get('/api/profile'),
     }),
     async () => {
-      const system = await openSystem(config, createLogger('silent'))
+      const system = await openSystem({ ...config, logLevel: 'silent' }, createLogger('silent'))
       try {
         await system.start()
-        return { functions: system.registry.list().map(describeFunction), profile: system.profile() }
+        return { ...listFunctions(system.registry), profile: system.profile() }
       } finally {
         await system.close()
       }
@@ -89,6 +88,11 @@ async function findingsOfSystem(config: Config): Promise<Finding[]> {
         lastError === undefined
           ? `${state}, version ${version}`
           : `${state}, ${lastError.code}: ${lastError.message}`,
+    })),
+    ...problems.map(({ entry, code, message }) => ({
+      name: `functions folder: ${entry}`,
+      ok: false,
+      found: `${code}: ${message}`,
     })),
   ]
 }

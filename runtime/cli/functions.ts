@@ -1,5 +1,5 @@
 /** `corun functions`: what is deployed, asked of the running server, or found by deploying here. */
-import { describeFunction, type FunctionListing } from '../http/function-view.ts'
+import { type FunctionsListing, listFunctions } from '../http/function-view.ts'
 import { createLogger } from '../observe/log.ts'
 import { withServerOr } from './client.ts'
 import { command } from './command.ts'
@@ -9,20 +9,20 @@ export default command({
   name: 'functions',
   description: 'List the functions, their versions, and what is wrong with those that are not deployed',
   async run({ config, json }) {
-    const functions = await withServerOr(
+    const { functions, problems } = await withServerOr<FunctionsListing>(
       config,
-      async client => (await client.get<{ functions: FunctionListing[] }>('/api/functions')).functions,
+      client => client.get('/api/functions'),
       async () => {
-        const system = await openSystem(config, createLogger('silent'))
+        const system = await openSystem({ ...config, logLevel: 'silent' }, createLogger('silent'))
         try {
           await system.start()
-          return system.registry.list().map(describeFunction)
+          return listFunctions(system.registry)
         } finally {
           await system.close()
         }
       },
     )
-    if (json) process.stdout.write(`${JSON.stringify({ functions })}\n`)
+    if (json) process.stdout.write(`${JSON.stringify({ functions, problems })}\n`)
     else {
       for (const { name, state, url, version, lastError } of functions) {
         const why = lastError === undefined ? '' : `  ${lastError.code}: ${lastError.message}`
@@ -30,7 +30,12 @@ export default command({
           `${name.padEnd(24)} ${state.padEnd(8)} ${(version ?? '-').padEnd(16)} ${url}${why}\n`,
         )
       }
+      for (const { entry, code, message } of problems) {
+        process.stdout.write(
+          `${entry.padEnd(24)} ${'ignored'.padEnd(8)} ${'-'.padEnd(16)} ${code}: ${message}\n`,
+        )
+      }
     }
-    return functions.some(({ state }) => state !== 'ready') ? 1 : 0
+    return problems.length > 0 || functions.some(({ state }) => state !== 'ready') ? 1 : 0
   },
 })

@@ -28,6 +28,6 @@ export function apiFunctions({ functions, dispatcher, drift, threads }: HttpCont
   }
 
   return new Hono<HttpEnv>()
-    .get('/', c => c.json({ functions: functions.list().map(shown) }))
+    .get('/', c => c.json({ functions: functions.list().map(shown), problems: functions.problems() }))
     .get('/:name', c => c.json(shown(known(c.req.param('name')))))
 }

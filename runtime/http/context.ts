@@ -1,4 +1,5 @@
 /** What the routes need of the rest of the system, as interfaces: tests of routes bring their own. */
+
 import type { HttpBindings } from '@hono/node-server'
 import type { Canaries } from '../canary/canaries.ts'
 import type { Config } from '../core/config.ts'
@@ -9,6 +10,7 @@ import type { Watch } from '../drift/watch.ts'
 import type { Invocations } from '../invocations/invocations.ts'
 import type { KeyStore } from '../keys/key-store.ts'
 import type { Logger } from '../observe/log.ts'
+import type { EntryProblem } from '../registry/registry.ts'
 import type { ModelControl } from '../retraining/model-control.ts'
 import type { Retraining } from '../retraining/retraining.ts'
 import type { SampleStore } from '../samples/sample-store.ts'
@@ -32,7 +34,12 @@ export type HttpConfig = Pick<
 
 export interface HttpContext {
   dispatcher: Dispatcher
-  functions: { list(): FunctionView[]; get(name: string): FunctionView | undefined }
+  functions: {
+    list(): FunctionView[]
+    get(name: string): FunctionView | undefined
+    /** What lies in the functions folder and can be no function. */
+    problems(): EntryProblem[]
+  }
   retraining: Pick<Retraining, 'list' | 'get' | 'start' | 'pause' | 'resume' | 'cancel'>
   models: ModelControl
   canaries: Pick<Canaries, 'list'>

@@ -1,7 +1,19 @@
 /** A function as people and programs see it: in `GET /api/functions` and in `corun functions`. */
-import type { FunctionView } from './context.ts'
+import type { EntryProblem } from '../registry/registry.ts'
+import type { FunctionView, HttpContext } from './context.ts'
 
 export type FunctionListing = ReturnType<typeof describeFunction>
+
+/** What `GET /api/functions` answers, and more. */
+export interface FunctionsListing {
+  functions: FunctionListing[]
+  problems: EntryProblem[]
+}
+
+export const listFunctions = ({ list, problems }: HttpContext['functions']): FunctionsListing => ({
+  functions: list().map(describeFunction),
+  problems: problems(),
+})
 
 export function describeFunction({ name, state, deployment, lastError, retraining }: FunctionView) {
   return {

@@ -24,10 +24,10 @@ export interface LastGood {
   open(): Promise<void>
   /** All that was noted. */
   list(): Deployment[]
-  /** It serves now. */
-  note(deployment: Deployment): void
+  /** It serves now. Resolves when that is on disk, or cannot be. */
+  note(deployment: Deployment): Promise<void>
   /** The function has been removed. */
-  forget(name: string): void
+  forget(name: string): Promise<void>
   /** With the versions of its models that are current now. Rejects when something of it is gone; undefined: there is none. */
   find(name: string): Promise<Deployment | undefined>
 }
@@ -36,13 +36,15 @@ export function createLastGood(dataDir: string, models: ModelSource, log: Logger
   let state: StateFile<z.output<typeof stateSchema>> | undefined
   const known = () => (state?.data.corun === packageVersion ? state.data.deployments : {})
 
-  function update(change: (deployments: Record<string, Deployment>) => void): void {
-    state
-      ?.update(draft => {
+  async function update(change: (deployments: Record<string, Deployment>) => void): Promise<void> {
+    try {
+      await state?.update(draft => {
         if (draft.corun !== packageVersion) Object.assign(draft, { corun: packageVersion, deployments: {} })
         change(draft.deployments)
       })
-      .catch(error => log.warn({ err: error }, 'what serves was not noted for the next start'))
+    } catch (error) {
+      log.warn({ err: error }, 'what serves was not noted for the next start')
+    }
   }
 
   return {
@@ -56,10 +58,13 @@ export function createLastGood(dataDir: string, models: ModelSource, log: Logger
       }
     },
     list: () => Object.values(known()),
-    note: deployment =>
-      update(deployments => {
-        deployments[deployment.function] = withoutForms(deployment)
-      }),
+    async note(deployment) {
+      const { function: name, id } = deployment
+      if (known()[name]?.id === id) return
+      await update(deployments => {
+        deployments[name] = withoutForms(deployment)
+      })
+    },
     forget: name =>
       update(deployments => {
         delete deployments[name]

@@ -54,6 +54,14 @@ export interface LoadedDeployment {
   role: 'serving' | 'warm' | 'candidate'
 }
 
+/** What lies in the functions folder and can be no function. */
+export interface EntryProblem {
+  /** Its name. */
+  entry: string
+  code: string
+  message: string
+}
+
 /** What changes a deployment happens one after another. */
 export interface Registry {
   /** Deploys every function; one that fails does not keep the others from serving. */
@@ -74,6 +82,8 @@ export interface Registry {
   onChange(listener: (change: RegistryChange) => void): () => void
   get(name: string): FunctionEntry | undefined
   list(): FunctionEntry[]
+  /** As of the last look. */
+  problems(): EntryProblem[]
   /** The deployment that serves now. Throws `unknown-function` or `function-unavailable`. */
   deployed(name: string): Deployment
   /**
@@ -121,6 +131,7 @@ export function createRegistry(options: RegistryOptions): Registry {
   let hasStarted = false
   let fingerprints: Fingerprints = new Map()
   let toldProblems: ReadonlySet<string> = new Set()
+  let problemsNow: EntryProblem[] = []
 
   const leases = createLeases(id => {
     pool
@@ -175,7 +186,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     entry.state = 'ready'
     log.info({ function: entry.name, version: deployment.id, ...stages }, 'function is live')
     beside.served(entry.name, deployment, warm ? old : undefined)
-    lastGood.note(deployment)
     bundleFiles.keep(lastGoodOf(entry.name), deployment.bundle)
     if (!warm && old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
   }
@@ -238,6 +248,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       delete entry.lastError
       watched.set(name, { source, files })
       if (versionOf(entry) !== before) tell({ type: 'deployed', entry })
+      await lastGood.note(deployment)
     } catch (thrown) {
       const error = orDiskFull(thrown, `a build of "${name}"`)
       // What it was made of before may be what repairs it.
@@ -261,9 +272,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
   }
 
-  function forgetGood(name: string): void {
-    lastGood.forget(name)
+  async function forgetGood(name: string): Promise<void> {
     bundleFiles.drop(lastGoodOf(name))
+    await lastGood.forget(name)
   }
 
   function remove(name: string): void {
@@ -275,7 +286,6 @@ export function createRegistry(options: RegistryOptions): Registry {
       bundleFiles.drop(user)
     }
     if (deployment !== undefined) leases.giveUp(deployment.id)
-    forgetGood(name)
     log.info({ function: name, version: deployment?.id }, 'function is removed')
     tell({ type: 'removed', name })
   }
@@ -287,6 +297,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       if (!toldProblems.has(error.message)) log.error({ entry, err: error }, 'not a function')
     }
     toldProblems = new Set(problems.map(({ error }) => error.message))
+    problemsNow = problems.map(({ entry, error: { code, message } }) => ({ entry, code, message }))
     return sources
   }
 
@@ -299,7 +310,10 @@ export function createRegistry(options: RegistryOptions): Registry {
     for (const path of touched) if (!now.has(path)) changed.add(path)
     fingerprints = now
     const { deploy, remove: gone } = planReload(watched, { found, changed, retry })
-    for (const name of gone) remove(name)
+    for (const name of gone) {
+      remove(name)
+      await forgetGood(name)
+    }
     await deployAll(deploy)
     if (gone.length > 0 || deploy.length > 0) await sweepBundles()
   }
@@ -333,6 +347,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     stages.ended('load')
     serve(entry, prepared, stages.summary(), { warm: true })
     tell({ type: 'deployed', entry })
+    await lastGood.note(prepared)
   }
 
   async function deployBeside(modelId: string, version: ModelVersion): Promise<Deployment> {
@@ -354,7 +369,7 @@ export function createRegistry(options: RegistryOptions): Registry {
         for (const { function: name, bundle } of lastGood.list()) bundleFiles.keep(lastGoodOf(name), bundle)
         await deployAll(await discover())
         hasStarted = true
-        for (const { function: name } of lastGood.list()) if (!entries.has(name)) forgetGood(name)
+        for (const { function: name } of lastGood.list()) if (!entries.has(name)) await forgetGood(name)
         await sweepBundles()
         await sessionFiles.sweep()
       }),
@@ -374,6 +389,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     },
     get: name => entries.get(name),
     list: () => [...entries.values()],
+    problems: () => problemsNow,
     deployed,
     acquire(name, admitted, arm = 'current') {
       const tried = arm === 'candidate' ? beside.candidate(name) : undefined

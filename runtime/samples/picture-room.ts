@@ -179,7 +179,11 @@ export function openPictureRooms<Entry extends PictureEntry>(
   root: string,
   schema: z.ZodType<Entry>,
   log: Logger,
-): { of(name: string): Promise<PictureRoom<Entry>>; names(): Promise<string[]> } {
+): {
+  of(name: string): Promise<PictureRoom<Entry>>
+  has(name: string): Promise<boolean>
+  names(): Promise<string[]>
+} {
   const rooms = new Map<string, Promise<PictureRoom<Entry>>>()
   return {
     of(name) {
@@ -189,6 +193,7 @@ export function openPictureRooms<Entry extends PictureEntry>(
       opened.catch(() => rooms.delete(name))
       return opened
     },
+    has: name => exists(join(root, name)),
     async names() {
       const folders = await readdir(root, { withFileTypes: true }).catch(() => [])
       return folders.filter(entry => entry.isDirectory()).map(({ name }) => name)

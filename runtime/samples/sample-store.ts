@@ -140,6 +140,8 @@ export function createSampleStore({
       })
     },
     async list(name) {
+      // Asking makes no folder.
+      if (!(await rooms.has(name))) return []
       const room = await rooms.of(name)
       return (await room.present()).map(entry => sampleOf(room, entry))
     },

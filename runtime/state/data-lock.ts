@@ -7,6 +7,7 @@ import { link, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Clock, systemClock } from '../core/clock.ts'
+import { orDiskFull } from '../core/disk-full.ts'
 import { CorunError } from '../core/errors.ts'
 import { makeFolder, writeDurably } from './durable-file.ts'
 
@@ -32,6 +33,8 @@ export async function lockDataDirectory(
   { url, clock = systemClock }: { url: string; clock?: Clock },
 ): Promise<DataLock> {
   await makeFolder(folder).catch(cause => {
+    const error = orDiskFull(cause, `data directory ${folder}`)
+    if (error instanceof CorunError) throw error
     throw new CorunError('invalid-config', `data directory ${folder} cannot be used: ${cause.message}`, {
       cause,
     })

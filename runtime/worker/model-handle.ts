@@ -42,13 +42,15 @@ export function createModelHandle(
     outputNames,
     version: model.sha256,
     async run(feeds) {
-      const tensors: Record<string, Tensor> = {}
-      for (const [input, feed] of Object.entries(feeds)) tensors[input] = toTensor(feed)
-      const wrong = Object.keys(tensors).find(input => !inputNames.includes(input))
-      const missing = inputNames.find(input => !(input in tensors))
+      const wrong = Object.keys(feeds).find(input => !inputNames.includes(input))
+      const missing = inputNames.find(input => !Object.hasOwn(feeds, input))
       if (wrong !== undefined || missing !== undefined) {
         const what = wrong === undefined ? `input "${missing}" is missing` : `there is no input "${wrong}"`
         throw new Error(`model "${name}": ${what}; its inputs are ${inputNames.join(', ')}`)
+      }
+      const tensors: Record<string, Tensor> = {}
+      for (const [input, feed] of Object.entries(feeds)) {
+        tensors[input] = toTensor(feed, `model "${name}": input "${input}"`)
       }
       const outputs: Record<string, Tensor> = {}
       for (const [output, value] of Object.entries(await run(tensors))) {
@@ -71,6 +73,11 @@ export function createModelHandle(
   }
 }
 
-function toTensor(feed: Feed): Tensor {
-  return feed instanceof Tensor ? feed : new Tensor('float32', feed.data as Float32Array, feed.dims)
+function toTensor(feed: Feed, what: string): Tensor {
+  if (feed instanceof Tensor) return feed
+  const { data, dims } = feed ?? {}
+  if (!(data instanceof Float32Array) || !Array.isArray(dims)) {
+    throw new Error(`${what}: expected a Tensor, or { data: Float32Array, dims: number[] }`)
+  }
+  return new Tensor('float32', data, dims)
 }

@@ -78,6 +78,9 @@ export async function soakKills(
         `kill ${kill + 1} of ${kills}: ${trainer === undefined ? 'server' : 'trainer'}, ${taken.size} samples`,
       )
     }
+    // One that nobody kills.
+    await untilIdle(server, 120_000)
+    await startRun(server)
     const view = await untilIdle(server, 120_000)
     await check(server)
     say(`server: ${Math.round((await residentOf(server.pid)) / 2 ** 20)} MiB`)

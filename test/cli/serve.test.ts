@@ -174,7 +174,7 @@ test('on SIGTERM requests in flight are answered and the exit code is 0', async 
   await mkdir(join(folder, 'functions', 'slow'), { recursive: true })
   await writeFile(
     join(folder, 'functions', 'slow', 'function.ts'),
-    "export default async () => { await new Promise(done => setTimeout(done, 300)); return new Response('done') }",
+    "export default async () => { await new Promise(done => setTimeout(done, 800)); return new Response('done') }",
   )
   const own = await startServer([
     '--port',

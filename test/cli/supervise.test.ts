@@ -46,7 +46,7 @@ test.before(async () => {
   )
   await write(
     'slow',
-    `export default () => new Promise(done => setTimeout(() => done(new Response('done')), 300))`,
+    `export default () => new Promise(done => setTimeout(() => done(new Response('done')), 1500))`,
   )
   server = await start()
 })

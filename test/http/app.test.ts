@@ -80,6 +80,7 @@ function appWith(stub: Stub = {}) {
     functions: {
       list: () => [{ name: 'scene', state: 'ready', deployment }],
       get: name => (name === 'scene' ? { name, state: 'ready', deployment } : undefined),
+      problems: () => [],
     },
     retraining: {
       list: () => [],

@@ -282,6 +282,19 @@ test('a source that is broken when the server starts does not take down what ser
   await until(async () => !(await readFile(state, 'utf8')).includes(id))
 })
 
+test('what can be no function is told with its reason, until it is gone', async () => {
+  await write('a/function.ts', good)
+  await write('Bad_Name/function.ts', good)
+  const registry = await started()
+  assert.equal(
+    registry.problems().map(({ entry, code }) => `${entry} ${code}`),
+    ['Bad_Name invalid-definition'],
+  )
+  await rm(join(functionsDir, 'Bad_Name'), { recursive: true })
+  await registry.refresh()
+  assert.equal(registry.problems(), [])
+})
+
 test('before the start is over nothing is missing', async () => {
   await write('a/function.ts', good)
   const registry = createRegistry({

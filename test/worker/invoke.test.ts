@@ -329,6 +329,11 @@ const wrongUses: [string, string, RegExp][] = [
   ],
   ['no input', 'return net.run({})', /model "net": input "\w+" is missing/],
   [
+    'an input without its shape',
+    'return net.run({ [net.inputNames[0]]: new Float32Array(3) })',
+    /model "net": input "\w+": expected a Tensor, or \{ data: Float32Array, dims: number\[\] \}/,
+  ],
+  [
     'a wrong output',
     'return net.top1((await net.run({ [input]: pixels })).nothing)',
     /no such output; its outputs are/,

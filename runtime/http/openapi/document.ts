@@ -31,7 +31,7 @@ export function openApiDocument(
 
 function operationOf({ method, path }: RouteInfo): JsonObject {
   const known = operations[`${method} ${path}`] ?? { summary: `${method} ${path}` }
-  const { summary, status = 200, answer, body, query = {} } = known
+  const { summary, status = 200, otherwise = {}, answer, body, query = {} } = known
   const names = [...path.matchAll(/:(\w+)/g)].map(match => match[1] ?? '')
   const text = { type: 'string' }
   const parameters = [
@@ -46,7 +46,15 @@ function operationOf({ method, path }: RouteInfo): JsonObject {
     ...(needsAdmin ? { security: [{}, { adminToken: [] }] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),
     ...(body === undefined ? {} : { requestBody: { required: true, content: bodyContent(body) } }),
-    responses: { [status]: { description: summary, ...(content ? { content } : {}) }, default: problem },
+    responses: {
+      ...Object.fromEntries(
+        Object.entries({ ...otherwise, [status]: summary }).map(([code, description]) => [
+          code,
+          { description, ...(content ? { content } : {}) },
+        ]),
+      ),
+      default: problem,
+    },
   }
 }
 

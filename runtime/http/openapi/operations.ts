@@ -12,6 +12,8 @@ export interface Operation {
   summary: string
   /** Status and body of success. Default 200. */
   status?: number
+  /** Other statuses that have the same answer, and what they mean. */
+  otherwise?: Record<number, string>
   answer?: z.ZodType
   body?: z.ZodType | 'image'
   query?: Record<string, string>
@@ -60,6 +62,8 @@ export const problemSchema = z.looseObject({
   requestId: z.string(),
 })
 
+const entryProblem = z.object({ entry: z.string(), code: z.string(), message: z.string() })
+
 /** By method and path as the router has them. A route that is not here is still in the document. */
 export const operations: Record<string, Operation> = {
   'GET /invocations/:id': {
@@ -68,15 +72,29 @@ export const operations: Record<string, Operation> = {
   },
   'GET /api/functions': {
     summary: 'What is deployed',
-    answer: z.object({ functions: z.array(functionView) }),
+    answer: z.object({ functions: z.array(functionView), problems: z.array(entryProblem) }),
   },
   'GET /api/functions/:name': { summary: 'One function', answer: functionView },
   'POST /api/functions/:name/samples': {
-    summary: 'Keep a labelled picture; 200 when it is there already',
+    summary: 'Keep a labelled picture',
     status: 201,
+    otherwise: { 200: 'It is there already' },
     answer: sample,
     body: 'image',
     query: { label: 'The right label' },
+  },
+  'POST /api/functions/:name/feedback': {
+    summary: 'The right label of an earlier request; its picture was kept and is a sample now',
+    status: 201,
+    otherwise: { 200: 'Its picture was not kept' },
+    answer: z.object({
+      requestId: z.string(),
+      label: z.string(),
+      predicted: z.string(),
+      correct: z.boolean(),
+      sample: z.string().nullable(),
+    }),
+    body: z.strictObject({ requestId: z.string(), label: z.string() }),
   },
   'GET /api/models': {
     summary: 'Models and their versions',
