@@ -1,5 +1,4 @@
 /** `corun doctor`: what this box offers, what Corun chose and why, and what is wrong. */
-
 import { cpus } from 'node:os'
 import type { Config } from '../core/config.ts'
 import { packageVersion } from '../core/package-root.ts'

@@ -1,5 +1,4 @@
 /** What `corun profile` measures: the functions that are here under load, and the training beside which they run. */
-
 import { mkdir, writeFile } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import { type Config, type Provider, safeOperatingPoints } from '../core/config.ts'

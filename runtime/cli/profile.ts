@@ -1,5 +1,4 @@
 /** `corun profile`: measures this box with the functions that are here, and writes the profile that `serve` uses. */
-
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

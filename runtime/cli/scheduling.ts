@@ -1,5 +1,4 @@
 /** From the profile in force to what the scheduler asks of the box: which operating point holds when, and its bound. */
-
 import type { OperatingPoint, Provider } from '../core/config.ts'
 import { cores } from '../device/cores.ts'
 import { takesOneThread, threadsFor } from '../device/session.ts'

@@ -1,5 +1,4 @@
 /** How trainers run on this box beside serving: their priority, threads and memory. */
-
 import type { Config, OperatingPoints, Provider } from '../core/config.ts'
 import { cores } from '../device/cores.ts'
 import { memoryBudgetBytes, residentBytes } from '../device/memory.ts'

@@ -1,5 +1,4 @@
 /** The HTTP surface: which routes there are, and what every request and every error has in common. */
-
 import { Hono } from 'hono'
 import { createMiddleware } from 'hono/factory'
 import { CorunError } from '../core/errors.ts'

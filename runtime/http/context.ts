@@ -1,5 +1,4 @@
 /** What the routes need of the rest of the system, as interfaces: tests of routes bring their own. */
-
 import type { HttpBindings } from '@hono/node-server'
 import type { Canaries } from '../canary/canaries.ts'
 import type { Config } from '../core/config.ts'

@@ -1,5 +1,4 @@
 /** The key that a profile of this box, this provider and these models would have now. */
-
 import { cpus } from 'node:os'
 import { cores } from '../device/cores.ts'
 import { engineVersion } from '../device/engine.ts'

@@ -1,5 +1,4 @@
 /** Profile files: written whole, read with a check, and the newest that fits is the one in force. */
-
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'

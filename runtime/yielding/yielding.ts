@@ -2,7 +2,6 @@
  * How a trainer yields to requests while it runs, and what it gets all the same: the world around grant-step.ts and
  * pace-training.ts. Asks how long its threads ran, moves them between scheduling classes, answers its questions.
  */
-
 import type { Clock } from '../core/clock.ts'
 import type { TrainerCommand, TrainerEvent } from '../core/trainer-messages.ts'
 import { cores } from '../device/cores.ts'

@@ -1,5 +1,4 @@
 /** A real pool with functions that a test writes down: built, described and loaded as the registry does it. */
-
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
