@@ -6,6 +6,8 @@ export default defineRetraining({
   schedule: '0 3 * * *',
   trainable: 'all',
   optimizer: adam({ learningRate: 2e-3 }),
+  // Slowly at first: at the full rate the first epochs would unlearn more than they teach, and patience would end the run there.
+  warmUp: 0.25,
   epochs: 16,
   patience: 6,
   batchSize: 16,
