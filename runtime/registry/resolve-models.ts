@@ -50,23 +50,21 @@ export async function resolveModels(
       head: head === undefined ? undefined : modelFile(`head of ${what}`, head, folder, onFile),
     }
     const content = await modelContent(id, recipe, { folder: imports, onFile })
-    // Before the store takes it: a damaged file must not become a version.
-    inspectModel(typeof content === 'string' ? await readFile(content) : content)
+    // Before the store takes it: a damaged file, or one with other classes, must not become a version.
+    const brought = inspectModel(typeof content === 'string' ? await readFile(content) : content)
     const labels = await readLabels(spec.labels, folder, { id, onFile })
-    const version = await source.adopt(id, content, labels)
-    const bytes = await readFile(version.file)
-    assertLabelled(what, version.labels, bytes)
-    return [key, describeBytes(id, version, bytes)] as const
+    assertLabelled(what, labels, brought)
+    return [key, await describeModel(id, await source.adopt(id, content, labels))] as const
   })
   return Object.fromEntries(await Promise.all(resolved))
 }
 
 /** A version of a model as deployments carry it. */
-export const describeModel = async (id: string, version: ModelVersion): Promise<DeployedModel> =>
-  describeBytes(id, version, await readFile(version.file))
-
-function describeBytes(id: string, { sha256, file, labels }: ModelVersion, bytes: Uint8Array): DeployedModel {
-  const { inputs, outputs } = inspectModel(bytes)
+export async function describeModel(
+  id: string,
+  { sha256, file, labels }: ModelVersion,
+): Promise<DeployedModel> {
+  const { inputs, outputs } = inspectModel(await readFile(file))
   return {
     id,
     sha256,
@@ -99,9 +97,12 @@ function modelFile(what: string, path: string, folder: string, onFile: (path: st
 }
 
 /** A label is the name of a place in an output. Sizes that only a run tells are taken on trust. */
-function assertLabelled(what: string, labels: readonly string[], bytes: Uint8Array): void {
+function assertLabelled(
+  what: string,
+  labels: readonly string[],
+  { outputs }: Pick<ReturnType<typeof inspectModel>, 'outputs'>,
+): void {
   if (labels.length === 0) return
-  const { outputs } = inspectModel(bytes)
   const fits = (dim: unknown) => typeof dim !== 'number' || dim === labels.length
   if (outputs.some(({ dims = [] }) => dims.length < 2 || dims.slice(1).some(fits))) return
   const shapes = outputs.map(({ name, dims = [] }) => `"${name}" [${dims.join(', ')}]`)
