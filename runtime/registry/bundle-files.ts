@@ -7,8 +7,8 @@ export interface BundleFiles {
   keep(user: string, bundle: string): void
   /** `user` needs none any more. */
   drop(user: string): void
-  /** Removes what nobody needs, of earlier processes too. Not while bundles are being made. */
-  sweep(): Promise<void>
+  /** Removes what nobody needs, of earlier processes too; `others` are needed as well. Not while bundles are being made. */
+  sweep(others: readonly string[]): Promise<void>
 }
 
 export function createBundleFiles(folder: string): BundleFiles {
@@ -16,8 +16,8 @@ export function createBundleFiles(folder: string): BundleFiles {
   return {
     keep: (user, bundle) => void kept.set(user, bundle),
     drop: user => void kept.delete(user),
-    async sweep() {
-      const needed = new Set(kept.values())
+    async sweep(others) {
+      const needed = new Set([...kept.values(), ...others])
       const files = (await readdir(folder).catch(() => [])).map(name => join(folder, name))
       const gone = files.filter(file => !needed.has(file))
       await Promise.all(gone.map(file => rm(file, { force: true, recursive: true })))

@@ -150,7 +150,11 @@ export function createRegistry(options: RegistryOptions): Registry {
   }
 
   async function sweepBundles(): Promise<void> {
-    await bundleFiles.sweep().catch(error => log.warn({ err: error }, 'old bundles were not removed'))
+    const needed = [
+      ...lastGood.list().map(({ bundle }) => bundle),
+      ...[...entries.values()].flatMap(({ retraining }) => retraining?.bundle ?? []),
+    ]
+    await bundleFiles.sweep(needed).catch(error => log.warn({ err: error }, 'old bundles were not removed'))
   }
 
   const lastGood = createLastGood(dataDir, models, log)
@@ -186,7 +190,6 @@ export function createRegistry(options: RegistryOptions): Registry {
     entry.state = 'ready'
     log.info({ function: entry.name, version: deployment.id, ...stages }, 'function is live')
     beside.served(entry.name, deployment, warm ? old : undefined)
-    bundleFiles.keep(lastGoodOf(entry.name), deployment.bundle)
     if (!warm && old !== undefined && old.id !== deployment.id) leases.giveUp(old.id)
   }
 
@@ -238,17 +241,11 @@ export function createRegistry(options: RegistryOptions): Registry {
         serve(entry, prepared, stages.summary(), { warm: false })
       }
       // A retraining that does not build is no reason not to serve, and the one before it stays.
-      if (retraining === undefined) {
-        delete entry.retraining
-        bundleFiles.drop(retrainingOf(name))
-      } else {
-        entry.retraining = await describeRetraining(source, retraining, deployment, context)
-        bundleFiles.keep(retrainingOf(name), entry.retraining.bundle)
-      }
+      if (retraining === undefined) delete entry.retraining
+      else entry.retraining = await describeRetraining(source, retraining, deployment, context)
       delete entry.lastError
       watched.set(name, { source, files })
       if (versionOf(entry) !== before) tell({ type: 'deployed', entry })
-      await lastGood.note(deployment)
     } catch (thrown) {
       const error = orDiskFull(thrown, `a build of "${name}"`)
       // What it was made of before may be what repairs it.
@@ -256,6 +253,8 @@ export function createRegistry(options: RegistryOptions): Registry {
       fail(entry, error)
       if (!hasStarted && entry.deployment === undefined) await serveLast(entry)
     }
+    // What serves, whatever came of its retraining.
+    if (entry.deployment !== undefined) await lastGood.note(entry.deployment)
     return entry
   }
 
@@ -272,19 +271,12 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
   }
 
-  async function forgetGood(name: string): Promise<void> {
-    bundleFiles.drop(lastGoodOf(name))
-    await lastGood.forget(name)
-  }
-
   function remove(name: string): void {
     const deployment = entries.get(name)?.deployment
     entries.delete(name)
     watched.delete(name)
     beside.remove(name)
-    for (const user of [lastBuildOf(name), lastBuildOf(retrainingStem(name)), retrainingOf(name)]) {
-      bundleFiles.drop(user)
-    }
+    for (const stem of [name, retrainingStem(name)]) bundleFiles.drop(lastBuildOf(stem))
     if (deployment !== undefined) leases.giveUp(deployment.id)
     log.info({ function: name, version: deployment?.id }, 'function is removed')
     tell({ type: 'removed', name })
@@ -312,7 +304,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const { deploy, remove: gone } = planReload(watched, { found, changed, retry })
     for (const name of gone) {
       remove(name)
-      await forgetGood(name)
+      await lastGood.forget(name)
     }
     await deployAll(deploy)
     if (gone.length > 0 || deploy.length > 0) await sweepBundles()
@@ -366,10 +358,9 @@ export function createRegistry(options: RegistryOptions): Registry {
     start: () =>
       inTurn(async () => {
         await lastGood.open()
-        for (const { function: name, bundle } of lastGood.list()) bundleFiles.keep(lastGoodOf(name), bundle)
         await deployAll(await discover())
         hasStarted = true
-        for (const { function: name } of lastGood.list()) if (!entries.has(name)) await forgetGood(name)
+        for (const { function: name } of lastGood.list()) if (!entries.has(name)) await lastGood.forget(name)
         await sweepBundles()
         await sessionFiles.sweep()
       }),
@@ -419,8 +410,6 @@ const unknownFunction = (name: string) => new CorunError('unknown-function', `th
 
 /** Of a source that cannot be deployed too: it is tried again, and need not be written again. */
 const lastBuildOf = (stem: string) => `last build of ${stem}`
-const lastGoodOf = (name: string) => `last good of ${name}`
-const retrainingOf = (name: string) => `retraining of ${name}`
 
 /** What people would call a change of a function: of what serves, of how it is retrained, or of what is wrong. */
 const versionOf = ({ deployment, retraining, lastError }: FunctionEntry) =>

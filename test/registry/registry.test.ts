@@ -255,14 +255,16 @@ test('a retraining of a model that the function does not have is told where it i
   assert.match(lastError?.message ?? '', /model: "nope" is none of the function's models with labels: net/)
 })
 
-test('labels that no output has places for are told', async () => {
+test('labels that no output has places for are told, and their file becomes no version', async () => {
   await write('a/function.ts', learning().replace("['0', '180']", "['0', '90', '180']"))
-  const registry = await started()
+  const store = await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger })
+  const registry = await started(store)
   assert.is(registry.get('a')?.lastError?.code, 'invalid-definition')
   assert.match(
     registry.get('a')?.lastError?.message ?? '',
     /3 labels were given, and no output has as many numbers/,
   )
+  assert.equal(store.list(), [])
 })
 
 test('a source that is broken when the server starts does not take down what served, with the version of its model', async () => {
@@ -293,6 +295,17 @@ test('what can be no function is told with its reason, until it is gone', async 
   await rm(join(functionsDir, 'Bad_Name'), { recursive: true })
   await registry.refresh()
   assert.equal(registry.problems(), [])
+})
+
+test('what serves is noted for the next start though its retraining is wrong', async () => {
+  await write('a/function.ts', learning())
+  await write('a/retrain.ts', `export default { model: 'nope' }`)
+  const { id } = (
+    await started(await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger }))
+  ).deployed('a')
+  await write('a/function.ts', 'export default () => {{')
+  const again = await started(await openModelStore({ dataDir: join(folder, 'data'), log: silentLogger }))
+  assert.is(again.deployed('a').id, id)
 })
 
 test('before the start is over nothing is missing', async () => {
