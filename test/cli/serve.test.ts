@@ -174,7 +174,11 @@ test('on SIGTERM requests in flight are answered and the exit code is 0', async 
   await mkdir(join(folder, 'functions', 'slow'), { recursive: true })
   await writeFile(
     join(folder, 'functions', 'slow', 'function.ts'),
-    "export default async () => { await new Promise(done => setTimeout(done, 800)); return new Response('done') }",
+    `import { existsSync } from 'node:fs'
+    export default async () => {
+      while (!existsSync(${JSON.stringify(join(folder, 'end'))})) await new Promise(done => setTimeout(done, 5))
+      return new Response('done')
+    }`,
   )
   const own = await startServer([
     '--port',
@@ -189,7 +193,10 @@ test('on SIGTERM requests in flight are answered and the exit code is 0', async 
   )
   const metrics = async () => (await fetch(`${own.url}/metrics`)).text()
   await eventually('a slot is busy', async () => /corun_slots_busy [1-9]/.test(await metrics()))
-  assert.is(await own.stop(), 0)
+  const stopped = own.stop()
+  await eventually('it stops', () => own.log().includes('requests in flight are answered'))
+  await writeFile(join(folder, 'end'), '')
+  assert.is(await stopped, 0)
   assert.equal(await Promise.all(answers), Array(6).fill('done'))
   // What it was asked is there for a profile.
   const asked = await readTraffic(join(folder, 'data'), Date.now())

@@ -46,7 +46,11 @@ test.before(async () => {
   )
   await write(
     'slow',
-    `export default () => new Promise(done => setTimeout(() => done(new Response('done')), 1500))`,
+    `import { existsSync } from 'node:fs'
+    export default async () => {
+      while (!existsSync(${JSON.stringify(join(folder, 'end'))})) await new Promise(done => setTimeout(done, 5))
+      return new Response('done')
+    }`,
   )
   server = await start()
 })
@@ -107,7 +111,11 @@ test('on SIGTERM requests in flight are answered, and the exit code is 0', async
   const answer = ask('slow')
   const busy = async () => /corun_slots_busy [1-9]/.test(await (await fetch(`${server.url}/metrics`)).text())
   await until(busy)
-  assert.is(await server.stop(), 0)
+  const stopped = server.stop()
+  await until(() => server.log().includes('requests in flight are answered'))
+  await writeFile(join(folder, 'end'), '')
+  assert.is(await stopped, 0)
+  await rm(join(folder, 'end'))
   assert.is(await answer, 'done')
   server = await start()
 })
