@@ -45,8 +45,7 @@ export const sameOrigin = (trusted: '*' | string[] = []) =>
     const origin = c.req.header('origin')
     const isTrusted = trusted === '*' || (origin !== undefined && trusted.includes(origin))
     if (origin !== undefined && !isTrusted && !readOnly.has(c.req.method)) {
-      const host = URL.canParse(origin) ? new URL(origin).host : undefined
-      if (host !== (c.req.header('host') ?? new URL(c.req.url).host)) {
+      if (hostOf(origin) !== (c.req.header('host') ?? new URL(c.req.url).host)) {
         throw new CorunError('forbidden-origin', `origin "${origin}" may not change anything here`)
       }
     }
