@@ -1,4 +1,5 @@
 /** From arguments to a command, and from what it threw to a message and an exit code. */
+import { stripVTControlCharacters } from 'node:util'
 import { type CommandDef, renderUsage, runCommand } from 'citty'
 import { orDiskFull } from '../core/disk-full.ts'
 import { CorunError } from '../core/errors.ts'
@@ -42,15 +43,15 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   if (load === undefined) {
     const usage = await renderUsage(program)
     if (wantsHelp || name === '') {
-      process.stdout.write(`${usage}\n`)
+      print(process.stdout, usage)
       return wantsHelp ? 0 : 2
     }
-    process.stderr.write(`corun: there is no command "${name}"\n\n${usage}\n`)
+    print(process.stderr, `corun: there is no command "${name}"\n\n${usage}`)
     return 2
   }
   const command = await load()
   if (wantsHelp) {
-    process.stdout.write(`${await renderUsage(command, program)}\n`)
+    print(process.stdout, await renderUsage(command, program))
     return 0
   }
   try {
@@ -59,6 +60,11 @@ export async function runCli(argv: readonly string[]): Promise<number> {
   } catch (error) {
     return report(error)
   }
+}
+
+/** A file or another program gets no colours. */
+function print(to: NodeJS.WriteStream, text: string): void {
+  to.write(`${to.isTTY ? text : stripVTControlCharacters(text)}\n`)
 }
 
 function report(thrown: unknown): number {

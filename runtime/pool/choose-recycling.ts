@@ -41,3 +41,15 @@ export function chooseRecycling(
     ? { threadId: oldest.threadId, why: 'resident-memory' }
     : undefined
 }
+
+/** A thread that is too full before this many rests have passed holds what its functions need. */
+const soonRests = 20
+const mostRestMs = 10 * 60_000
+
+/**
+ * How long no thread is replaced for its heap, after one was that lived for so long: twice as long as the last time where
+ * it was young, because then new threads do not help, and cost.
+ */
+export function heapRestMs(lastMs: number, livedMs: number, leastMs: number): number {
+  return livedMs > lastMs * soonRests ? leastMs : Math.min(Math.max(leastMs, mostRestMs), lastMs * 2)
+}

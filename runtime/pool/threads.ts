@@ -50,6 +50,8 @@ export interface ThreadsOptions extends Omit<ThreadSettings, 'gate' | 'batch'> {
 /** A thread that is up. */
 export interface Member extends ThreadSigns {
   threadId: number
+  /** Since it is up. */
+  livedMs: number
   /** Whether it has looked at the last task that was sent to it. */
   begunLast: boolean
   /** Deployments that it loaded since it takes tasks. */
@@ -103,6 +105,7 @@ interface Ticket {
 
 interface Known {
   worker: Worker
+  startedAt: number
   sent: number
   reloads: number
   leaving?: { why: EndReason; at: number }
@@ -187,7 +190,8 @@ export function createThreads(options: ThreadsOptions, { prepare, farewell }: Th
     if (worker === undefined || known.has(threadId)) return false
     starting.delete(threadId)
     const utilization = worker.performance.eventLoopUtilization()
-    const thread: Known = { worker, sent: 0, reloads: 0, replaced: false, utilization }
+    const startedAt = performance.now()
+    const thread: Known = { worker, startedAt, sent: 0, reloads: 0, replaced: false, utilization }
     known.set(threadId, thread)
     // Before Piscina hears of it and forgets the thread.
     worker.prependListener('error', (error: NodeJS.ErrnoException) => {
@@ -314,15 +318,16 @@ export function createThreads(options: ThreadsOptions, { prepare, farewell }: Th
     book,
     members: () =>
       Array.from(known, ([threadId, thread]) => {
-        const { sent, reloads, leaving, replaced } = thread
+        const { startedAt, sent, reloads, leaving, replaced } = thread
         const signs = signsOf(gate, threadId) ?? { inEngine: false, begun: 0, heapBytes: 0 }
-        const sinceMs = performance.now() - (leaving?.at ?? 0)
+        const now = performance.now()
         return {
           threadId,
+          livedMs: now - startedAt,
           ...signs,
           begunLast: signs.begun >= sent,
           reloads,
-          leaving: leaving && { why: leaving.why, sinceMs },
+          leaving: leaving && { why: leaving.why, sinceMs: now - leaving.at },
           replaced,
           busy: () => busyShare(thread),
         }

@@ -4,7 +4,7 @@
  */
 import type { Logger } from '../observe/log.ts'
 import { chooseMemoryHog } from './choose-memory-hog.ts'
-import { chooseRecycling, type WearLimits } from './choose-recycling.ts'
+import { chooseRecycling, heapRestMs, type WearLimits } from './choose-recycling.ts'
 import { isRetirement, judgeThread, type ThreadLimits } from './judge-thread.ts'
 import type { Threads } from './threads.ts'
 
@@ -45,6 +45,7 @@ export function watchThreads(threads: Threads, options: WatchOptions): ThreadWat
   const running = new Map<number, Running>()
   let rss = process.memoryUsage.rss()
   let recycling = false
+  let heapRest = { ms: recyclingRestMs, until: 0 }
 
   function look(): void {
     rss = process.memoryUsage.rss()
@@ -100,10 +101,17 @@ export function watchThreads(threads: Threads, options: WatchOptions): ThreadWat
   /** The replacement takes tasks before the worn thread stops; where there may be no other, the one comes after the other. */
   async function recycle(): Promise<void> {
     const members = threads.members().filter(({ leaving }) => leaving === undefined)
-    const choice = recycling ? undefined : chooseRecycling(members, wear, rss)
+    const now = performance.now()
+    const limits = now < heapRest.until ? { ...wear, heapBytes: Number.POSITIVE_INFINITY } : wear
+    const choice = recycling ? undefined : chooseRecycling(members, limits, rss)
     if (choice === undefined) return
     recycling = true
     const { threadId, why } = choice
+    if (why === 'heap') {
+      const livedMs = members.find(member => member.threadId === threadId)?.livedMs ?? 0
+      const ms = heapRestMs(heapRest.ms, livedMs, recyclingRestMs)
+      heapRest = { ms, until: now + ms }
+    }
     const replacement = await threads.startBeside(threadId)
     if (replacement !== undefined || threads.spares === 0) {
       log.info({ thread: threadId, why, replacement }, 'a worn thread is replaced')

@@ -117,6 +117,8 @@ test('a wrong environment twin is named by its option', async () => {
 test('help and version exit with 0', async () => {
   const help = await corun(['--help'])
   assert.is(help.code, 0)
+  // Colours are for terminals alone, whatever the environment asks of libraries.
+  assert.not.match((await corun(['--help'], { FORCE_COLOR: '1' })).stdout, '\x1b')
   for (const name of ['serve', 'profile', 'retrain', 'functions', 'models', 'doctor', 'bench', 'demo'])
     assert.match(help.stdout, name)
   assert.match((await corun(['serve', '--help'])).stdout, /CORUN_PORT/)
@@ -133,6 +135,20 @@ test('functions lists what is deployed as JSON, without a server', async () => {
       functions.map(({ name, state }) => `${name} ${state}`),
       ['faces ready', 'hello ready', 'ocr ready', 'scene ready', 'text-orientation ready'],
     )
+  } finally {
+    await rm(data, { recursive: true, force: true })
+  }
+})
+
+test('the log of a function that is not there and has left no line is refused, and not waited for', async () => {
+  const data = await mkdtemp(join(tmpdir(), 'corun-test-'))
+  try {
+    for (const more of [[], ['--follow']]) {
+      const { code, stdout, stderr } = await corun(['logs', 'helo', '--data', data, ...more])
+      assert.equal([code, stdout], [1, ''])
+      assert.match(stderr, /unknown-function: there is no function "helo"/)
+    }
+    assert.is((await corun(['logs', 'hello', '--data', data])).code, 0)
   } finally {
     await rm(data, { recursive: true, force: true })
   }

@@ -1,7 +1,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { chooseMemoryHog, type MemoryUser } from '../../runtime/pool/choose-memory-hog.ts'
-import { chooseRecycling, type ThreadWear } from '../../runtime/pool/choose-recycling.ts'
+import { chooseRecycling, heapRestMs, type ThreadWear } from '../../runtime/pool/choose-recycling.ts'
 import { judgeThread, type ThreadFacts, type Verdict } from '../../runtime/pool/judge-thread.ts'
 
 const test = suite('pool/judge-thread')
@@ -86,5 +86,15 @@ const recyclings: [string, ThreadWear[], number, ReturnType<typeof chooseRecycli
 for (const [name, threads, rss, choice] of recyclings) {
   test(`replaced is ${name}`, () => assert.equal(chooseRecycling(threads, limits, rss), choice))
 }
+
+test('threads that are full again soon are replaced ever more rarely, and one that lived long sets that back', () => {
+  const rests: number[] = []
+  for (let ms = 10_000, turn = 0; turn < 8; turn += 1) {
+    ms = heapRestMs(ms, 2 * ms, 10_000)
+    rests.push(ms / 1000)
+  }
+  assert.equal(rests, [20, 40, 80, 160, 320, 600, 600, 600])
+  assert.is(heapRestMs(40_000, 801_000, 10_000), 10_000)
+})
 
 test.run()
