@@ -191,7 +191,7 @@ async function wire(config: Config, { log, onLogLine, lock }: Wiring): Promise<S
       metrics.invocation(end)
       traffic.count(end.function)
       logInvocation(log, end)
-      if (end.outcome === 'ok' && isProfiled(inForce, end.function)) scheduler.ran(end.runMs)
+      if (end.outcome === 'ok' && isProfiled(inForce, end.function)) scheduler.ran(end)
     },
     onAnswer: answered => watching.answered(answered),
     onBatch: metrics.batch,

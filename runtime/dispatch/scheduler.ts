@@ -43,8 +43,8 @@ export interface SchedulerView extends LimitsInForce {
 export interface Scheduler {
   /** Changes the operating point; what the watch has held back is forgotten, since another point is another promise. */
   operate(state: OperatingState): void
-  /** A request that was answered. */
-  ran(runMs: number): void
+  /** A request that was answered: how long it waited for a slot, and ran. */
+  ran(times: { queueMs: number; runMs: number }): void
   /** See {@link lowerCeiling}. */
   outOfMemory(size: number, running: number): void
   view(): SchedulerView
@@ -65,6 +65,7 @@ export async function createScheduler(
     ceiling: noCeiling,
   })
   const recent = createLatencyWindow(clock, windowMs)
+  const whole = createLatencyWindow(clock, windowMs)
   let operating = initial
   let watch: WatchState = watchBegin
   let limits = evaluate()
@@ -86,10 +87,13 @@ export async function createScheduler(
   function look(): void {
     const { boundMs, point } = operating
     const p95Ms = recent.p95()
-    const next = watchBound(watch, { p95Ms, count: recent.count(), boundMs, slots: point.slots })
+    const wholeP95Ms = whole.p95()
+    const facts = { p95Ms, wholeP95Ms, count: recent.count(), boundMs, slots: point.slots }
+    const next = watchBound(watch, facts)
     const changed = next.heldBack !== watch.heldBack
     watch = next
-    if (changed) update(`p95 ${p95Ms?.toFixed(1) ?? 'unknown'} ms, bound ${boundMs?.toFixed(1)} ms`)
+    const ms = (time: number | undefined) => `${time?.toFixed(1) ?? 'unknown'} ms`
+    if (changed) update(`p95 ${ms(p95Ms)}, with waiting ${ms(wholeP95Ms)}, bound ${ms(boundMs)}`)
   }
   const timer = setInterval(look, windowMs).unref()
 
@@ -98,9 +102,13 @@ export async function createScheduler(
       if (next.point.slots !== operating.point.slots) watch = watchBegin
       operating = next
       recent.clear()
+      whole.clear()
       update('operating point')
     },
-    ran: recent.add,
+    ran({ queueMs, runMs }) {
+      recent.add(runMs)
+      whole.add(queueMs + runMs)
+    },
     outOfMemory(size, running) {
       const at = new Date(clock.now()).toISOString()
       state

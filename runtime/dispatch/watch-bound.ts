@@ -1,4 +1,7 @@
-/** The latency bound at run time: pure steps from what a window showed to how many slots to hold back. */
+/**
+ * The latency bound at run time: pure steps from what a window showed to how many slots to hold back. A slot less lets the
+ * other requests run faster, and makes some wait: where those that ask wait longer on the whole, it is given back.
+ */
 
 export interface WatchState {
   /** Slots fewer than the operating point has. */
@@ -6,13 +9,20 @@ export interface WatchState {
   /** Windows in a row over the bound, and well under it. */
   over: number
   under: number
+  /** The slot that was held back last is on trial: p95 from arrival to answer before that, and its windows since. */
+  trial?: { beforeMs: number; windows: number }
+  /** Trials in a row that did not help, and windows until the next one. */
+  failures: number
+  rest: number
 }
 
-export const watchBegin: WatchState = { heldBack: 0, over: 0, under: 0 }
+export const watchBegin: WatchState = { heldBack: 0, over: 0, under: 0, failures: 0, rest: 0 }
 
 export interface WindowFacts {
   /** Of run times in the window; undefined: no request ended in it. */
   p95Ms: number | undefined
+  /** The same from arrival to answer. */
+  wholeP95Ms: number | undefined
   count: number
   /** Undefined: no profile gives one. */
   boundMs: number | undefined
@@ -28,16 +38,39 @@ const windowsToShrink = 3
 const windowsToGrow = 12
 /** Well under the bound: a slot more must not break it at once. */
 const margin = 0.9
+/** More than windows differ by themselves. */
+const worse = 1.25
+/** A trial that did not help is made again after twice as long each time. */
+const mostRest = 120
 
 /** Each change starts the count anew, so that the next window shows its effect first. */
-export function watchBound(state: WatchState, { p95Ms, count, boundMs, slots }: WindowFacts): WatchState {
+export function watchBound(state: WatchState, facts: WindowFacts): WatchState {
+  const { p95Ms, wholeP95Ms, count, boundMs, slots } = facts
   if (boundMs === undefined) return watchBegin
   const heldBack = Math.min(state.heldBack, Math.max(0, slots - 1))
   // A quiet box says nothing about more slots, and nothing against them either.
-  const known = p95Ms !== undefined && count >= fewRequests
+  const known = p95Ms !== undefined && wholeP95Ms !== undefined && count >= fewRequests
   const over = known && p95Ms > boundMs ? state.over + 1 : 0
   const under = !known || p95Ms <= boundMs * margin ? state.under + 1 : 0
-  if (over >= windowsToShrink && heldBack < slots - 1) return { heldBack: heldBack + 1, over: 0, under: 0 }
-  if (under >= windowsToGrow && heldBack > 0) return { heldBack: heldBack - 1, over: 0, under: 0 }
-  return { heldBack, over, under }
+  const seen = { ...state, heldBack, over, under, rest: Math.max(0, state.rest - 1) }
+  const next = known ? judgeTrial(seen, wholeP95Ms) : seen
+  if (known && next.over >= windowsToShrink && heldBack < slots - 1 && next.rest === 0) {
+    return { ...next, ...held(heldBack + 1), trial: { beforeMs: wholeP95Ms, windows: 0 } }
+  }
+  if (next.under >= windowsToGrow && heldBack > 0) return { ...next, ...held(heldBack - 1) }
+  return next
 }
+
+function judgeTrial(state: WatchState, wholeP95Ms: number): WatchState {
+  const { trial, ...others } = state
+  if (trial === undefined) return state
+  if (wholeP95Ms > trial.beforeMs * worse) {
+    const failures = state.failures + 1
+    const rest = Math.min(mostRest, windowsToGrow * 2 ** state.failures)
+    return { ...others, ...held(Math.max(0, state.heldBack - 1)), failures, rest }
+  }
+  const windows = trial.windows + 1
+  return windows < windowsToShrink ? { ...state, trial: { ...trial, windows } } : { ...others, failures: 0 }
+}
+
+const held = (heldBack: number) => ({ heldBack, over: 0, under: 0 })

@@ -213,7 +213,10 @@ export async function openInvocations(options: InvocationsOptions): Promise<Invo
       body: async () => JSON.stringify({ ...(await view(entry)), callback: undefined }),
       async keep(record) {
         entry.callback = record
-        if (entries.has(id)) await files.writeCallback(id, record)
+        if (!entries.has(id)) return
+        await files.writeCallback(id, record)
+        // Its time was over meanwhile: its other files have gone before this one came.
+        if (!entries.has(id)) await files.remove(id)
       },
     })
   }

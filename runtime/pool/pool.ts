@@ -39,6 +39,11 @@ export interface PoolOptions extends Omit<ThreadsOptions, 'onMessage'> {
   /** A module whose top level takes longer is not a function: its thread is replaced. Default 10,000. */
   describeLimitMs?: number
   /**
+   * What an unload may take beside its `dispose`: sessions are released, and the thread may have to wait for its turn. Default
+   * 1,000.
+   */
+  unloadSlackMs?: number
+  /**
    * How long a load everywhere waits for a thread that is busy, one in an endless loop maybe. Default 45,000: longer than
    * an `init` may take that never ends.
    */
@@ -90,6 +95,7 @@ export function createPool(options: PoolOptions): Pool {
     loadLimitMs = 120_000,
     taskMemoryBytes = 2 ** 30,
     disposeLimitMs = 5000,
+    unloadSlackMs = 1000,
     wear,
     recyclingRestMs = 10_000,
     onLogLine = () => {},
@@ -281,9 +287,6 @@ function nameOf(task: PoolTask): string {
       return 'a picture'
   }
 }
-
-/** What an unload may take beside its `dispose`: sessions are released, and the thread may have to wait for its turn. */
-const unloadSlackMs = 1000
 
 /** Threads that a task is sent to while it has not begun. */
 const mostTries = 3

@@ -70,8 +70,8 @@ export function startTrainingLoop({
         end(isOutOfMemory(error) ? 'memory' : error)
       } else if (event.type === 'progress') {
         const at = spent()
-        // Of this step alone: what came before the first one was no step.
-        if (steps > 0) stepMs = (at - lastAt) / Math.max(1, event.step - steps)
+        // Of this step alone: what came before the first one was no step. Two that are heard of together tell no time.
+        if (steps > 0 && at > lastAt) stepMs = (at - lastAt) / Math.max(1, event.step - steps)
         ;[steps, lastAt] = [event.step, at]
         if (Number.isFinite(stepMs)) resolve(loop)
       }

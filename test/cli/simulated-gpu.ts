@@ -23,8 +23,9 @@ export const gpu = {
 export const probeMiB = (threads: number, batch: number): number =>
   gpu.process + threads * (gpu.thread + gpu.row * batch) + (threads >= 3 ? gpu.jump : 0)
 
-const script = (others: string) => `#!/bin/sh
-used=$(cat '${others}')
+const script = (profiles: string) => `#!/bin/sh
+used=0
+! grep -qs '"training":true' '${profiles}'/*.partial || used=${gpu.total}
 for job in "$TMPDIR"/corun-probe-*/job.json; do
   [ -e "$job" ] || continue
   set -- $(sed 's/^{"threads":\\([0-9]*\\),"batch":\\([0-9]*\\).*/\\1 \\2/' "$job")
@@ -74,24 +75,18 @@ export interface SimulatedGpu {
   functions: string
   /** Of a process to which the device is there; `temporary` is its own. */
   env(temporary: string): NodeJS.ProcessEnv
-  /** What others take of the device from now on. */
-  takeByOthers(mebibytes: number): Promise<void>
 }
 
-export async function simulateGpu(folder: string): Promise<SimulatedGpu> {
-  const [functions, bin, others] = ['functions', 'bin', 'others'].map(name => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ]
+/** Others fill the device as soon as a profile, written to `profiles`, knows of a point beside training. */
+export async function simulateGpu(folder: string, profiles: string): Promise<SimulatedGpu> {
+  const [functions, bin] = ['functions', 'bin'].map(name => join(folder, name)) as [string, string]
   await writeTinyFunction(functions, { epochs: 1, checkpointSteps: 100 })
   const target = join(functions, tinyName)
   await writeFile(join(target, 'function.ts'), source)
   await writeFile(join(target, 'workspace.onnx'), workspace())
   await writeTinyReference(functions, { count: 40, batchSize: 8 })
   await mkdir(bin)
-  await writeFile(others, '0')
-  await writeFile(join(bin, 'nvidia-smi'), script(others))
+  await writeFile(join(bin, 'nvidia-smi'), script(profiles))
   await chmod(join(bin, 'nvidia-smi'), 0o755)
   return {
     functions,
@@ -100,6 +95,5 @@ export async function simulateGpu(folder: string): Promise<SimulatedGpu> {
       TMPDIR: temporary,
       PATH: `${bin}${delimiter}${process.env.PATH}`,
     }),
-    takeByOthers: mebibytes => writeFile(others, String(mebibytes)),
   }
 }

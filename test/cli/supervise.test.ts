@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
 import { servingPid as servingPidOf } from '../../scripts/soak/box.ts'
-import { until } from '../eventually.ts'
+import { eventually, until } from '../eventually.ts'
 
 const test = suite('cli/supervise')
 
@@ -47,10 +47,11 @@ test.before(async () => {
   await write(
     'slow',
     `import { existsSync } from 'node:fs'
-    export default async () => {
+    const fetch = async () => {
       while (!existsSync(${JSON.stringify(join(folder, 'end'))})) await new Promise(done => setTimeout(done, 5))
       return new Response('done')
-    }`,
+    }
+    export default { timeoutMs: 600_000, fetch }`,
   )
   server = await start()
 })
@@ -60,13 +61,17 @@ test.after(async () => {
 })
 
 const ask = async (name: string) => {
+  let text = ''
   // The function is deployed some time after the port is open again.
-  for (;;) {
+  await eventually(`${name} answers`, async () => {
     // Each on a connection of its own: one that is kept open ends with the process.
     const response = await fetch(`${server.url}/fn/${name}`, { headers: { connection: 'close' } })
-    if (response.status !== 404 && response.status !== 503) return response.text()
-  }
+    text = await response.text()
+    return response.status !== 404 && response.status !== 503
+  })
+  return text
 }
+const busy = async () => /corun_slots_busy [1-9]/.test(await (await fetch(`${server.url}/metrics`)).text())
 
 test('the process that serves is not the supervisor', async () => {
   assert.is(await ask('pid'), String(await servingPid()))
@@ -109,7 +114,6 @@ test('the end of the supervisor is the end of the process that serves', async ()
 
 test('on SIGTERM requests in flight are answered, and the exit code is 0', async () => {
   const answer = ask('slow')
-  const busy = async () => /corun_slots_busy [1-9]/.test(await (await fetch(`${server.url}/metrics`)).text())
   await until(busy)
   const stopped = server.stop()
   await until(() => server.log().includes('requests in flight are answered'))
@@ -122,6 +126,7 @@ test('on SIGTERM requests in flight are answered, and the exit code is 0', async
 
 test('a second signal does not wait', async () => {
   const stuck = fetch(`${server.url}/fn/slow`).catch(() => 'lost')
+  await until(busy)
   process.kill(server.pid, 'SIGTERM')
   process.kill(server.pid, 'SIGINT')
   assert.is(await server.stop(), 1)

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { findPriority } from '../../runtime/device/priority.ts'
 import { openClassSwitch } from '../../runtime/device/scheduling-class.ts'
 import { threadTimes } from '../../runtime/device/thread-times.ts'
+import { until } from '../eventually.ts'
 
 const test = suite('device/scheduling-class')
 
@@ -59,12 +60,18 @@ test('a process that has ended is refused', async () => {
 test('thread times grow with what a process computes, and end with it', async () => {
   if (threadTimes(process.pid) === undefined) return
   const spinning = await child('spin')
-  const begun = threadTimes(spinning.pid)?.ranMs ?? Number.NaN
-  assert.ok(begun >= 0)
-  for (let now = begun; now < begun + 50; now = threadTimes(spinning.pid)?.ranMs ?? now) {
-    await new Promise(resolve => setTimeout(resolve, 10))
+  // Where a thread ends just when it is looked at, the next look tells.
+  const ranMs = () => threadTimes(spinning.pid)?.ranMs ?? Number.NaN
+  let begun = Number.NaN
+  try {
+    await until(() => {
+      begun = ranMs()
+      return begun >= 0
+    })
+    await until(() => ranMs() >= begun + 50)
+  } finally {
+    spinning.kill('SIGKILL')
   }
-  spinning.kill('SIGKILL')
   await once(spinning, 'close')
   assert.is(threadTimes(spinning.pid), undefined)
 })

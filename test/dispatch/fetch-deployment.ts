@@ -3,7 +3,7 @@ import type { Deployment } from '../../runtime/core/deployment.ts'
 /** Of a function `f` without models, in the fetch form. */
 export function fetchDeployment(
   id: string,
-  { timeoutMs = 10_000, maxInFlight }: { timeoutMs?: number; maxInFlight?: number } = {},
+  { timeoutMs = 60_000, maxInFlight }: { timeoutMs?: number; maxInFlight?: number } = {},
 ): Deployment {
   return {
     id,

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { systemClock } from '../../runtime/core/clock.ts'
+import { type Clock, systemClock } from '../../runtime/core/clock.ts'
 import { createScheduler, type OperatingState } from '../../runtime/dispatch/scheduler.ts'
 import type { SlotLimits } from '../../runtime/dispatch/slot-queue.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
+import { until } from '../eventually.ts'
 
 const test = suite('dispatch/scheduler')
 let dataDir = ''
@@ -21,21 +22,17 @@ const operating = (slots: number, batch = 4, boundMs?: number): OperatingState =
   profiledAt: undefined,
 })
 
-async function open(state: OperatingState, windowMs = 60_000) {
+async function open(
+  state: OperatingState,
+  { windowMs = 60_000, clock = systemClock }: { windowMs?: number; clock?: Clock } = {},
+) {
   const applied: SlotLimits[] = []
   const scheduler = await createScheduler(
     state,
-    { dataDir, pool: { slots: 4, batch: 8 }, clock: systemClock, log: silentLogger, windowMs },
+    { dataDir, pool: { slots: 4, batch: 8 }, clock, log: silentLogger, windowMs },
     ({ slots, batch }) => applied.push({ slots, batch }),
   )
   return { scheduler, applied }
-}
-
-const until = async (met: () => boolean) => {
-  for (let tries = 0; !met(); tries += 1) {
-    assert.ok(tries < 500, 'in time')
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
 }
 
 test('limits are applied at the start and with each change of the operating point', async () => {
@@ -68,12 +65,11 @@ test('memory that ran out lowers the ceiling, and the next start remembers', asy
 })
 
 test('run times over the bound shrink the slots, and another operating point is another promise', async () => {
-  const { scheduler, applied } = await open(operating(3, 1, 10), 10)
-  const load = setInterval(() => {
-    for (let run = 0; run < 40; run += 1) scheduler.ran(50)
-  }, 2)
+  // Its time stands still, so that each look finds these runs in its window.
+  const clock = { now: () => 0, monotonic: () => 0 }
+  const { scheduler, applied } = await open(operating(3, 1, 10), { windowMs: 10, clock })
+  for (let run = 0; run < 40; run += 1) scheduler.ran({ queueMs: 0, runMs: 50 })
   await until(() => applied.length >= 3)
-  clearInterval(load)
   assert.equal(applied.slice(0, 3), [
     { slots: 3, batch: 1 },
     { slots: 2, batch: 1 },

@@ -11,6 +11,7 @@ const test = suite('dispatch/watch-bound')
 
 const window = (p95Ms: number | undefined, facts: Partial<WindowFacts> = {}): WindowFacts => ({
   p95Ms,
+  wholeP95Ms: p95Ms,
   count: 100,
   boundMs: 10,
   slots: 4,
@@ -19,7 +20,7 @@ const window = (p95Ms: number | undefined, facts: Partial<WindowFacts> = {}): Wi
 const after = (windows: readonly WindowFacts[], from: WatchState = watchBegin) =>
   windows.reduce(watchBound, from)
 const times = (count: number, facts: WindowFacts) => Array<WindowFacts>(count).fill(facts)
-const held = (heldBack: number): WatchState => ({ heldBack, over: 0, under: 0 })
+const held = (heldBack: number): WatchState => ({ ...watchBegin, heldBack })
 
 const cases: [what: string, from: number, windows: WindowFacts[], heldBack: number][] = [
   ['within the bound nothing is held back', 0, times(50, window(9.9)), 0],
@@ -39,11 +40,52 @@ const cases: [what: string, from: number, windows: WindowFacts[], heldBack: numb
   ['the twelfth good window gives one back', 2, times(12, window(5)), 1],
   ['a quiet box gives them back too', 2, times(24, window(undefined, { count: 0 })), 0],
   ['close under the bound they stay away', 2, times(100, window(9.5)), 2],
+  [
+    'a slot whose want makes requests wait longer on the whole is given back',
+    0,
+    [...times(3, window(20)), window(15, { wholeP95Ms: 26 })],
+    0,
+  ],
+  [
+    'and is not tried again for a while, though the bound stays broken',
+    0,
+    [...times(3, window(20)), window(15, { wholeP95Ms: 26 }), ...times(11, window(20))],
+    0,
+  ],
+  [
+    'then it is tried again',
+    0,
+    [...times(3, window(20)), window(15, { wholeP95Ms: 26 }), ...times(12, window(20))],
+    1,
+  ],
+  [
+    'one that costs a little stays',
+    0,
+    [...times(3, window(20)), ...times(3, window(9, { wholeP95Ms: 24 }))],
+    1,
+  ],
+  [
+    'later waiting is not its doing',
+    0,
+    [...times(3, window(20)), ...times(3, window(9)), ...times(9, window(9.5, { wholeP95Ms: 90 }))],
+    1,
+  ],
   ['without a bound nothing is held back', 2, [window(20, { boundMs: undefined })], 0],
   ['of fewer slots no more are held back than leave one', 3, [window(9.5, { slots: 2 })], 1],
 ]
 for (const [what, from, windows, heldBack] of cases) {
   test(what, () => assert.is(after(windows, held(from)).heldBack, heldBack))
 }
+
+test('each trial in a row that does not help lets twice as long pass, up to ten minutes', () => {
+  let state = watchBegin
+  const rests: number[] = []
+  for (let trial = 0; trial < 6; trial += 1) {
+    while (state.heldBack === 0) state = watchBound(state, window(20))
+    state = watchBound(state, window(15, { wholeP95Ms: 50 }))
+    rests.push(state.rest)
+  }
+  assert.equal(rests, [12, 24, 48, 96, 120, 120])
+})
 
 test.run()

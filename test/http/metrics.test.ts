@@ -20,10 +20,11 @@ test.before(async () => {
   box = await openBox({
     waits: `
       import { existsSync } from 'node:fs'
-      export default async () => {
+      const fetch = async () => {
         while (existsSync(${JSON.stringify(held)})) await new Promise(done => setTimeout(done, 5))
         return new Response('done')
-      }`,
+      }
+      export default { timeoutMs: 600_000, fetch }`,
     seen: `
       import { defineFunction } from 'corun'
       export default defineFunction({ models: { net: { path: '${model}' } }, handler: () => 1 })`,

@@ -26,8 +26,8 @@ test.before(async () => {
 })
 test.after(() => box.close())
 
-/** Sends `text` as it is, `after` once that is answered, and tells all that comes back until the server closes. */
-async function wire(text: string, after?: string): Promise<string> {
+/** Sends `text` as it is, the next once that is answered, and tells all that comes back until the server closes. */
+async function wire(text: string, next?: { after: RegExp; text: string }): Promise<string> {
   const socket = connect(Number(new URL(box.url).port), '127.0.0.1')
   let answer = ''
   socket.setEncoding('latin1').on('data', (piece: string) => {
@@ -35,11 +35,11 @@ async function wire(text: string, after?: string): Promise<string> {
   })
   socket.on('error', () => {})
   socket.write(text)
-  if (after !== undefined) {
-    await once(socket, 'data')
-    socket.write(after)
+  if (next !== undefined) {
+    await eventually('it is answered', () => next.after.test(answer))
+    socket.write(next.text)
   }
-  await once(socket, 'close')
+  await eventually('the server closes', () => socket.closed)
   return answer
 }
 const get = (path: string, headers: string) => `GET ${path} HTTP/1.1\r\n${headers}Connection: close\r\n\r\n`
@@ -80,7 +80,8 @@ for (const [what, text, status, code] of unreadable) {
 }
 
 test('a connection that has had an answer is told what is wrong with its next request', async () => {
-  const answer = await wire('GET /fn/echo HTTP/1.1\r\nHost: a\r\n\r\n', 'NONSENSE\r\n\r\n')
+  const next = { after: /GET 0$/, text: 'NONSENSE\r\n\r\n' }
+  const answer = await wire('GET /fn/echo HTTP/1.1\r\nHost: a\r\n\r\n', next)
   assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*GET 0HTTP\/1\.1 400 [\s\S]*malformed-request/)
 })
 

@@ -209,9 +209,14 @@ test('a bomb of 50,000 x 50,000 pixels is refused at the cost of its header', as
   const bomb = pngBomb(50_000, 50_000)
   assert.ok(bomb.length < 2 ** 20, `${bomb.length} bytes`)
   const before = process.resourceUsage().maxRSS
-  const startedAt = performance.now()
-  assert.is(await codeOf(bomb), 'image-too-large')
-  assert.ok(performance.now() - startedAt < 500, `${performance.now() - startedAt} ms`)
+  // Of the quickest of some tries: a busy machine stops now and then. All of the pixels take seconds each time.
+  const times: number[] = []
+  do {
+    const startedAt = performance.now()
+    assert.is(await codeOf(bomb), 'image-too-large')
+    times.push(performance.now() - startedAt)
+  } while (Math.min(...times) >= 500 && times.length < 20)
+  assert.ok(Math.min(...times) < 500, `${times} ms`)
   assert.ok(process.resourceUsage().maxRSS - before < 50_000, 'kilobytes')
 })
 

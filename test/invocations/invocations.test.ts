@@ -50,7 +50,7 @@ interface Options {
   ttlMs?: number
   clock?: Clock
   posted?: CallbackMessage[]
-  taken?: (attempt: number) => number | string
+  taken?: (attempt: number) => number | string | Promise<number | string>
 }
 
 async function open(options: Options = {}): Promise<Invocations> {
@@ -234,6 +234,23 @@ test('a result whose time is over leaves no file', async () => {
   assert.is(invocations.stats().bytes, 0)
 })
 
+test('nor does one whose time is over while its callback is noted', async () => {
+  let now = Date.now()
+  const posted: CallbackMessage[] = []
+  const taken = () => {
+    now += 1
+    return 200
+  }
+  const clock = { now: () => now, monotonic: () => now }
+  const invocations = await open({ ttlMs: 1, clock, posted, taken })
+  invocations.start()
+  for (let turn = 1; turn <= 20; turn += 1) {
+    await invocations.accept('f', request(''), { callback: 'http://there/' })
+    await eventually('its callback is taken', () => posted.length === turn)
+    await eventually('nothing is left', async () => (await readdir(folder)).length === 0)
+  }
+})
+
 test('what memory never holds is given up, and costs the box no more than that', async () => {
   let runs = 0
   const invocations = await open({
@@ -283,8 +300,13 @@ test('a callback is not forgotten for want of room on the disk, and few are unde
 })
 
 test('a callback is tried until it is taken, with one id, and also by the next process', async () => {
-  const posted: CallbackMessage[] = []
-  const first = await open({ posted, taken: () => 'connect ECONNREFUSED' })
+  const never = new Promise<string>(() => {})
+  const tried: CallbackMessage[] = []
+  // Its next attempt, if it gets to one, is cut off by its end.
+  const first = await open({
+    posted: tried,
+    taken: attempt => (attempt === 1 ? 'connect ECONNREFUSED' : never),
+  })
   first.start()
   const id = await first.accept('f', request('x'), { callback: 'http://there/' })
   await eventually('a first attempt is on disk', async () => (await first.get(id)).callback?.attempts === 1)
@@ -295,14 +317,16 @@ test('a callback is tried until it is taken, with one id, and also by the next p
   opened.length = 0
   // Its time to be tried again has come.
   const later = Date.now() + 3_600_000
+  const posted: CallbackMessage[] = []
   const second = await open({ posted, ttlMs: 1e9, clock: { now: () => later, monotonic: () => later } })
   second.start()
   await eventually('it is delivered', async () => (await second.get(id)).callback?.state === 'delivered')
+  assert.ok(tried.length > 0 && tried.every(message => message.id === id))
   assert.equal(
     posted.map(message => message.id),
-    [id, id],
+    [id],
   )
-  const body = JSON.parse(posted[1]?.body ?? '')
+  const body = JSON.parse(posted[0]?.body ?? '')
   assert.is(body.result.body, 'echo x')
   assert.is((await second.get(id)).callback?.attempts, 2)
 })

@@ -45,11 +45,13 @@ test('killed at any instant, exactly one version is current, it is whole and it 
       last = sha256
       promotions += 1
     })
-    await once(child, 'message')
+    const ended = once(child, 'close')
+    await Promise.race([once(child, 'message'), ended])
+    assert.is(child.exitCode, null, 'it promotes for ever')
     // The instant is random by nature; what must hold does not depend on it.
     await new Promise(resolve => setTimeout(resolve, Math.random() * 40))
     child.kill('SIGKILL')
-    await once(child, 'close')
+    await ended
 
     const store = await openModelStore({ dataDir, log: silentLogger })
     const before = store.get('f.m')

@@ -89,7 +89,7 @@ test('a dispose that throws or waits for ever is told with its function and thre
   const { log, lines } = collectingLogger()
   const told: string[] = []
   const bench = await workbench({
-    ...{ threads: 1, disposeLimitMs: 50, log, logLevel: 'error' },
+    ...{ threads: 1, disposeLimitMs: 50, unloadSlackMs: 60_000, log, logLevel: 'error' },
     onLogLine: line => void told.push(line),
   })
   const broken = await bench.deploy('broken', noting({ dispose: `throw new Error('no luck')` }).source)
@@ -116,7 +116,7 @@ const loops = 'for (;;);'
 
 test('a dispose that never gives its thread back costs that thread alone, and says whose it was', async () => {
   const { log, lines } = collectingLogger()
-  const bench = await workbench({ threads: 2, disposeLimitMs: 50, log })
+  const bench = await workbench({ threads: 2, disposeLimitMs: 50, unloadSlackMs: 2000, log })
   const stuck = noting({ dispose: loops })
   const fine = noting()
   const { id } = await bench.deploy('stuck', stuck.source)
@@ -135,7 +135,7 @@ test('a dispose that never gives its thread back costs that thread alone, and sa
 
 test('a close does not wait for a dispose that never gives its thread back, and disposes elsewhere', async () => {
   const { log, lines } = collectingLogger()
-  const bench = await workbench({ threads: 1, disposeLimitMs: 50, log })
+  const bench = await workbench({ threads: 1, disposeLimitMs: 50, unloadSlackMs: 2000, log })
   const first = noting()
   const stuck = noting({ dispose: loops })
   const last = noting()

@@ -14,6 +14,10 @@ import { buildModule } from '../../runtime/registry/build.ts'
 import { deploymentId } from '../../runtime/registry/entry.ts'
 import { resolveModels } from '../../runtime/registry/resolve-models.ts'
 
+/** Longer than a machine that is busy with other things keeps a thread from running. */
+const longMs = 60_000
+
+/** What has a limit in the pool has a long one here: a test that is about a limit sets its own. */
 export const fixturePool = (options: Partial<PoolOptions> = {}) =>
   createPool({
     threads: 2,
@@ -21,8 +25,25 @@ export const fixturePool = (options: Partial<PoolOptions> = {}) =>
     intraOpThreads: 1,
     logLevel: 'silent',
     log: silentLogger,
+    ...{ stallMs: longMs, deadlineGraceMs: longMs, describeLimitMs: longMs, disposeLimitMs: longMs },
+    ...{ closeGraceMs: longMs, loadLimitMs: 4 * longMs, loadPatienceMs: 4 * longMs },
     ...options,
   })
+
+let latches = 0
+/** What a handler waits for, and the test opens. */
+export function createLatch(folder: string) {
+  latches += 1
+  const file = join(folder, `latch-${latches}`)
+  const isOpen = `process.getBuiltinModule('node:fs').existsSync(${JSON.stringify(file)})`
+  return {
+    /** Code: whether it is open. */
+    isOpen,
+    /** Code for `await`: until it is open. */
+    opened: `(async () => { while (!${isOpen}) await new Promise(done => setTimeout(done, 1)) })()`,
+    open: () => writeFile(file, ''),
+  }
+}
 
 /** Serves the files that functions bring, as they are: one file a model. */
 export const plainModels = {
@@ -73,7 +94,7 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
   function invoke(
     deployment: Deployment,
     request: Partial<InvocationRequest> = {},
-    remainingMs = 10_000,
+    remainingMs = longMs,
   ): Promise<Reply> {
     requests += 1
     const whole: InvocationRequest = {
@@ -92,6 +113,7 @@ export async function workbench(options: Partial<PoolOptions> = {}) {
     pool,
     describe,
     invoke,
+    latch: () => createLatch(folder),
     async deploy(name: string, source: string): Promise<Deployment> {
       const deployment = await describe(name, source)
       await pool.loadEverywhere(deployment)

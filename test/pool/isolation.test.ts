@@ -1,7 +1,7 @@
 /** Handlers that do their worst, in real threads: what they cost others, and what is left of the pool. */
 import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { open as openFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -14,14 +14,9 @@ const test = suite('pool/isolation')
 
 type Bench = Awaited<ReturnType<typeof workbench>>
 const open = (options: Parameters<typeof workbench>[0] = {}) =>
-  workbench({
-    threads: 1,
-    deadlineGraceMs: 50,
-    stallMs: 300,
-    endPatienceMs: 50,
-    closeGraceMs: 100,
-    ...options,
-  })
+  workbench({ threads: 1, deadlineGraceMs: 500, ...options })
+/** Unit: ms. What a call has that shall not end in time: with the grace, long enough for its thread to get into it. */
+const shortly = 1000
 /** The pool has its threads again, and they serve. */
 async function assertWhole(bench: Bench, threads = 1): Promise<void> {
   await until(() => bench.pool.stats().threads === threads)
@@ -64,7 +59,7 @@ test('an endless loop loses its thread after the deadline and the grace, and who
   const bench = await open()
   const loop = await bench.deploy('loop', `export default () => { for (;;); }`)
   const fine = await bench.deploy('fine', `export default () => new Response('good')`)
-  const lost = bench.invoke(loop, {}, 50)
+  const lost = bench.invoke(loop, {}, shortly)
   const waiting = [bench.invoke(fine), bench.invoke(fine)]
   assert.is(codeOf(await lost), 'deadline-exceeded')
   assert.equal((await Promise.all(waiting)).map(textOf), ['good', 'good'])
@@ -73,13 +68,18 @@ test('an endless loop loses its thread after the deadline and the grace, and who
 })
 
 test('a request whose thread is held by what another left there is served by another thread', async () => {
-  const bench = await open()
+  const bench = await open({ stallMs: 500 })
   const marker = join(bench.folder, 'loops')
+  const answered = bench.latch()
   const late = await bench.deploy(
     'late',
     `import { writeFileSync } from 'node:fs'
     export default () => {
-      setTimeout(() => { writeFileSync(${JSON.stringify(marker)}, ''); for (;;); }, 0)
+      setInterval(() => {
+        if (!${answered.isOpen}) return
+        writeFileSync(${JSON.stringify(marker)}, '')
+        for (;;);
+      }, 1)
       return new Response('answered')
     }`,
   )
@@ -88,13 +88,17 @@ test('a request whose thread is held by what another left there is served by ano
     `export default async request => new Response(await request.text())`,
   )
   assert.is(textOf(await bench.invoke(late)), 'answered')
+  await answered.open()
   await until(() => existsSync(marker))
   const body = new Uint8Array(Buffer.from('not lost'))
   assert.is(textOf(await bench.invoke(echo, { body })), 'not lost')
-  assert.equal(bench.pool.stats().restartsBy, { stalled: 1 })
+  // Where threads get no core for so long, others have stalled, too.
+  assert.equal(Object.keys(bench.pool.stats().restartsBy), ['stalled'])
   await bench.close()
 })
 
+/** Between two allocations, so that a main thread which gets no core for a while still comes before memory is out. */
+const rest = (ms: number) => `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${ms})`
 const memory: [string, string, object, object][] = [
   [
     'a heap that grows without end',
@@ -104,13 +108,13 @@ const memory: [string, string, object, object][] = [
   ],
   [
     'buffers without end',
-    `const kept = []; export default () => { for (;;) kept.push(Buffer.alloc(4 << 20, 1)) }`,
+    `const kept = []; export default () => { for (;;) { kept.push(Buffer.alloc(4 << 20, 1)); ${rest(10)} } }`,
     { taskMemoryBytes: 128 * 2 ** 20 },
     { memory: 1 },
   ],
   [
     'one allocation that is larger than V8 would survive at its own limit',
-    `const kept = []; export default () => { for (;;) kept.push(new Array(6_000_000).fill(1.5)) }`,
+    `const kept = []; export default () => { for (;;) { kept.push(new Array(6_000_000).fill(1.5)); ${rest(100)} } }`,
     { taskMemoryBytes: 256 * 2 ** 20 },
     { memory: 1 },
   ],
@@ -135,12 +139,15 @@ async function nativeCall(bench: Bench) {
     export default request => new Response(request.method === 'GET' ? 'warm' : readFileSync(${JSON.stringify(pipe)}))`
   const deployment = await bench.deploy('native', source)
   await bench.invoke(deployment, { method: 'GET' })
-  // Long enough for the thread to get into the call before its time is over.
-  return { call: () => bench.invoke(deployment, {}, 1500), end: () => writeFile(pipe, '') }
+  return {
+    call: () => bench.invoke(deployment, {}, shortly),
+    /** Opened for both, so that it does not wait where no thread is in the call. */
+    end: async () => (await openFile(pipe, 'r+')).close(),
+  }
 }
 
 test('a native call that does not end has another thread beside it, and its own goes when it returns', async () => {
-  const bench = await open()
+  const bench = await open({ endPatienceMs: 50 })
   const native = await nativeCall(bench)
   const stuck = native.call()
   try {
@@ -158,7 +165,7 @@ test('a native call that does not end has another thread beside it, and its own 
 
 test('threads beside those that do not end are bounded', async () => {
   const { log, lines } = collectingLogger()
-  const bench = await open({ spares: 1, log })
+  const bench = await open({ endPatienceMs: 50, spares: 1, log })
   const native = await nativeCall(bench)
   const told = (text: string) => lines.filter(line => line.includes(text)).length
   const stuck = [native.call(), native.call()]
@@ -188,7 +195,7 @@ test('a handler that runs a model for ever is shut out of the engine and ended o
       },
     })`,
   )
-  const lost = bench.invoke(busy, {}, 50)
+  const lost = bench.invoke(busy, {}, shortly)
   assert.is(codeOf(await lost), 'deadline-exceeded')
   await assertWhole(bench)
   assert.equal(bench.pool.stats().restartsBy, { deadline: 1 })

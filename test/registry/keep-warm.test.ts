@@ -9,7 +9,7 @@ import { silentLogger } from '../../runtime/observe/log.ts'
 import { createRegistry, type Registry } from '../../runtime/registry/registry.ts'
 import { createModelControl } from '../../runtime/retraining/model-control.ts'
 import { eventually } from '../eventually.ts'
-import { fixturePool, jsonOf } from '../pool/harness.ts'
+import { createLatch, fixturePool, jsonOf } from '../pool/harness.ts'
 import { movedWeights } from './moved-weights.ts'
 
 const test = suite('registry/keep-warm')
@@ -78,7 +78,7 @@ const answer = async (deployment: Deployment): Promise<string> => {
   const reply = await pool.run<'invoke'>({
     type: 'invoke',
     deployment,
-    remainingMs: 10_000,
+    remainingMs: 60_000,
     request: { requestId: 'r', method: 'GET', url: 'http://box/', headers: [], body: new Uint8Array() },
   })
   return jsonOf(reply).model
@@ -110,21 +110,23 @@ test('a rollback while the version before is warm makes no session, and the next
 test('a rollback needs no thread: it is done while all are busy', async () => {
   const { registry, models, base, versions } = await open(hour)
   await models.promote('a.net', versions[0] ?? '')
+  const latch = createLatch(folder)
   await writeFile(
     join(folder, 'functions', 'slow.ts'),
-    `export default { timeoutMs: 60_000, handler: () => new Promise(() => {}) }`,
+    `export default { timeoutMs: 60_000, handler: () => ${latch.opened} }`,
   )
   const slow = await registry.deploy('slow')
   const ended: Promise<unknown>[] = []
   for (let n = 0; n < threads; n += 1) {
     const request = { requestId: 'r', method: 'GET', url: 'http://box/', headers: [], body: new Uint8Array() }
     const deployment = slow.deployment as Deployment
-    ended.push(pool.run<'invoke'>({ type: 'invoke', deployment, remainingMs: 3000, request }))
+    ended.push(pool.run<'invoke'>({ type: 'invoke', deployment, remainingMs: 60_000, request }))
   }
   await eventually('all threads are busy', () => pool.stats().busy === threads)
   await models.rollback('a.net')
   assert.is(registry.deployed('a').models.net?.sha256, base)
   assert.is(pool.stats().busy, threads)
+  await latch.open()
   await Promise.all(ended)
 })
 

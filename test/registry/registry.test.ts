@@ -74,7 +74,7 @@ function call(deployment: Deployment): Promise<Reply> {
   return pool.run<'invoke'>({
     type: 'invoke',
     deployment,
-    remainingMs: 10_000,
+    remainingMs: 60_000,
     request: { requestId: 'r', method: 'GET', url: 'http://box/', headers: [], body: new Uint8Array() },
   })
 }

@@ -7,6 +7,7 @@ import { silentLogger } from '../../runtime/observe/log.ts'
 import type { Pool } from '../../runtime/pool/pool.ts'
 import { createRegistry, type Registry, type RegistryChange } from '../../runtime/registry/registry.ts'
 import { type Watch, watchFunctions } from '../../runtime/registry/watch.ts'
+import { eventually } from '../eventually.ts'
 import { fixturePool, plainModels, textOf } from '../pool/harness.ts'
 
 const test = suite('registry/watch')
@@ -49,20 +50,38 @@ async function write(path: string, content: string): Promise<void> {
   await writeFile(join(functionsDir, path), content)
 }
 /** Resolves with the next change of the kind, after `act`. */
-function next(type: RegistryChange['type'], act: () => Promise<unknown>): Promise<RegistryChange> {
-  return new Promise((resolve, reject) => {
-    const stop = registry.onChange(change => {
-      if (change.type !== type) return
-      stop()
-      resolve(change)
-    })
-    act().catch(reject)
+async function next(type: RegistryChange['type'], act: () => Promise<unknown>): Promise<RegistryChange> {
+  const seen: RegistryChange[] = []
+  const stop = registry.onChange(change => {
+    if (change.type === type) seen.push(change)
   })
+  try {
+    await act()
+    await eventually(`something is ${type}`, () => seen.length > 0)
+  } finally {
+    stop()
+  }
+  return seen[0] as RegistryChange
+}
+/** Until what is wrong with the function is this: a look may come while its file is half written, and finds it empty. */
+async function refused(name: string, message: RegExp, act: () => Promise<unknown>) {
+  await act()
+  await eventually(`it is refused with ${message}`, () =>
+    message.test(registry.get(name)?.lastError?.message ?? ''),
+  )
+  return registry.get(name)?.lastError
+}
+/** A folder that is there at once, with this file in it. */
+async function dropIn(path: string, file: string, content: string): Promise<void> {
+  const made = await mkdtemp(join(folder, 'made-'))
+  await writeFile(join(made, file), content)
+  await mkdir(dirname(path), { recursive: true })
+  await rename(made, path)
 }
 async function answer(name = 'a'): Promise<string> {
   const deployment = registry.deployed(name)
   const request = { requestId: 'r', method: 'GET', url: 'http://box/', headers: [], body: new Uint8Array() }
-  return textOf(await pool.run<'invoke'>({ type: 'invoke', deployment, remainingMs: 10_000, request }))
+  return textOf(await pool.run<'invoke'>({ type: 'invoke', deployment, remainingMs: 60_000, request }))
 }
 
 test('what a bundle is made of is watched, and nothing else', () => {
@@ -89,7 +108,9 @@ test('so is one that an editor renames over it', async () => {
 
 test('a folder that is dropped in is live, and one that is taken away is unknown', async () => {
   await start()
-  await next('deployed', () => write('b/function.ts', `export default () => new Response('new')`))
+  await next('deployed', () =>
+    dropIn(join(functionsDir, 'b'), 'function.ts', `export default () => new Response('new')`),
+  )
   assert.is(await answer('b'), 'new')
   const removed = await next('removed', () => rm(join(functionsDir, 'b'), { recursive: true }))
   assert.equal(removed, { type: 'removed', name: 'b' })
@@ -98,9 +119,8 @@ test('a folder that is dropped in is live, and one that is taken away is unknown
 
 test('a file that does not build is told with its line, the last good one serves, and the repair is live', async () => {
   await start()
-  await next('failed', () => write('a/word.ts', `\nexport const word = {{`))
-  const { lastError, state } = registry.get('a') ?? {}
-  assert.is(state, 'ready')
+  const lastError = await refused('a', /word\.ts:2:/, () => write('a/word.ts', `\nexport const word = {{`))
+  assert.is(registry.get('a')?.state, 'ready')
   assert.is(lastError?.code, 'build-failed')
   assert.is(lastError?.file, join(functionsDir, 'a/word.ts'))
   assert.is(lastError?.line, 2)
@@ -112,7 +132,7 @@ test('a file that does not build is told with its line, the last good one serves
 
 test('an import that is missing is found when it comes', async () => {
   await start()
-  await next('failed', () =>
+  await refused('a', /later\.ts/, () =>
     write('a/function.ts', `import { word } from './later.ts'\nexport default () => new Response(word)`),
   )
   await next('deployed', () => write('a/later.ts', `export const word = 'came'`))
@@ -121,21 +141,20 @@ test('an import that is missing is found when it comes', async () => {
 
 test('a package that is installed meanwhile is found from time to time', async () => {
   await start(20)
-  await next('failed', () =>
+  await refused('a', /late/, () =>
     write('a/function.ts', `import word from 'late'\nexport default () => new Response(word)`),
   )
-  await next('deployed', async () => {
-    const home = join(folder, 'node_modules', 'late')
-    await mkdir(home, { recursive: true })
-    await writeFile(join(home, 'index.js'), `module.exports = 'installed'`)
-  })
+  await next('deployed', () =>
+    dropIn(join(folder, 'node_modules', 'late'), 'index.js', `module.exports = 'installed'`),
+  )
   assert.is(await answer(), 'installed')
 })
 
 test('a throw while the module loads is told with the line that threw', async () => {
   await start()
-  await next('failed', () => write('a/word.ts', `export const word = ''\n\nthrow new Error('no luck')`))
-  const { lastError } = registry.get('a') ?? {}
+  const lastError = await refused('a', /no luck/, () =>
+    write('a/word.ts', `export const word = ''\n\nthrow new Error('no luck')`),
+  )
   assert.is(lastError?.code, 'invalid-definition')
   assert.is(lastError?.file, join(functionsDir, 'a/word.ts'))
   assert.is(lastError?.line, 3)
@@ -143,9 +162,9 @@ test('a throw while the module loads is told with the line that threw', async ()
 
 test('a definition that is refused is told with the line of its export', async () => {
   await start()
-  await next('failed', () => write('a/function.ts', `\n\nexport default { timeoutMs: 'soon', handler() {} }`))
-  const { lastError } = registry.get('a') ?? {}
-  assert.match(lastError?.message ?? '', /timeoutMs/)
+  const lastError = await refused('a', /timeoutMs/, () =>
+    write('a/function.ts', `\n\nexport default { timeoutMs: 'soon', handler() {} }`),
+  )
   assert.equal([lastError?.file, lastError?.line], [join(functionsDir, 'a/function.ts'), 3])
 })
 

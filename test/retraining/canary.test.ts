@@ -12,9 +12,15 @@ const better = 'ready evaluating done=0.6,0.9,0.99'
 const options: HarnessOptions = { samples: 40, other: false, canary: { share: 0.5, requests: 20 } }
 type Harness = Awaited<ReturnType<typeof createHarness>>
 
+/** The candidate has the id of its run in it, and is what requests are drawn by: the same ones in every run of a test. */
+function runIds() {
+  let made = 0
+  return () => `run-${++made}`
+}
+
 /** A run whose candidate the gate accepts, up to its trial. */
 async function onTrial(more: HarnessOptions = {}): Promise<Harness & { candidate: string }> {
-  const harness = await createHarness(better, { ...options, ...more })
+  const harness = await createHarness(better, { ...options, createId: runIds(), ...more })
   await harness.canaries.start()
   harness.canaries.beServed()
   await harness.retraining.start('scene')
@@ -333,6 +339,7 @@ test('a trial that is over before its run has noted it leaves no run open', asyn
   let harness: Harness
   harness = await createHarness(better, {
     ...options,
+    createId: runIds(),
     canary: { share: 0.9, requests: 1 },
     async deployBeside() {
       // Requests come as soon as it is there.

@@ -40,6 +40,7 @@ export interface HarnessOptions {
   clock?: Clock
   /** From look to look at the time of a trial. */
   lookEveryMs?: number
+  createId?: () => string
 }
 
 /** `script`: what the trainer does, as fake-trainer.mjs reads it. A function `scene` and one `other` share it. */
@@ -158,6 +159,7 @@ export async function createHarness(script: string, options: HarnessOptions = {}
     onTraining: options.onTraining ?? (() => {}),
     ...(options.driftLevel ? { driftLevel: options.driftLevel } : {}),
     ...(options.oomKills ? { oomKills: options.oomKills } : {}),
+    ...(options.createId ? { createId: options.createId } : {}),
     yielding: createYielding({
       share: 0,
       threads: 1,

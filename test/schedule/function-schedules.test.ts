@@ -17,7 +17,8 @@ test.before.each(async () => {
 })
 test.after.each(async () => {
   for (const schedules of opened.splice(0)) schedules.close()
-  await rm(dataDir, { recursive: true, force: true })
+  // What a last tick notes may be under way.
+  await rm(dataDir, { recursive: true, force: true, maxRetries: 5 })
 })
 
 const daily = { cron: '0 3 * * *', timeZone: 'UTC', catchUp: true }

@@ -45,7 +45,7 @@ const call = (body: Uint8Array, requestId = 'request'): InvocationCall => ({
     headers: [['content-type', 'image/jpeg']],
     body: body.slice(),
   },
-  remainingMs: 10_000,
+  remainingMs: 60_000,
 })
 
 test('answers of a batch equal those of requests alone', async () => {

@@ -227,13 +227,13 @@ test('the signal aborts at the deadline', async () => {
   const startedAt = performance.now()
   assert.equal(jsonOf(await bench.invoke(waiting, {}, 40)), { reason: 'TimeoutError' })
   const elapsed = performance.now() - startedAt
-  assert.ok(elapsed >= 39 && elapsed < 2000, `${elapsed} ms`)
+  assert.ok(elapsed >= 39 && elapsed < 60_000, `${elapsed} ms`)
   assert.equal(jsonOf(await bench.invoke(waiting, {}, 0)), { reason: 'TimeoutError' })
 })
 
 test('the signal has not aborted before', async () => {
   const asking = await bench.deploy('asking', `export default { handler: (_, { signal }) => signal.aborted }`)
-  assert.is(jsonOf(await bench.invoke(asking, {}, 5000)), false)
+  assert.is(jsonOf(await bench.invoke(asking)), false)
 })
 
 test('log lines of a handler carry the request id, the function and its version', async () => {

@@ -8,6 +8,7 @@ import type { TrainerCommand } from '../../runtime/core/trainer-messages.ts'
 import { findPriority, type TrainerPriority, withPriority } from '../../runtime/device/priority.ts'
 import { silentLogger } from '../../runtime/observe/log.ts'
 import { createYielding, type YieldingOptions } from '../../runtime/yielding/yielding.ts'
+import { until } from '../eventually.ts'
 
 const test = suite('yielding/yielding')
 
@@ -19,12 +20,8 @@ const open = (options: Partial<YieldingOptions>) =>
     ...{ clock: systemClock, log: silentLogger, paceMs: 5, askMs: 1 },
     ...options,
   })
-const until = async (met: () => boolean) => {
-  for (let tries = 0; !met(); tries += 1) {
-    assert.ok(tries < 2000, 'in time')
-    await new Promise(resolve => setTimeout(resolve, 10))
-  }
-}
+/** A clock that a test sets. */
+const clockOf = (now: () => number) => ({ now, monotonic: now })
 
 /** A trainer that keeps what it is told. */
 function listener() {
@@ -45,40 +42,56 @@ test('questions are answered at once while nobody waits', () => {
 
 test('while requests wait a step waits until its floor is due, and that is told', async () => {
   let queued = 0
-  const yielding = open({ asks: true, share: 0.5, pressure: () => ({ ...calm, queued }) })
+  let now = 0
+  let looks = 0
+  const pressure = () => {
+    looks += 1
+    return { ...calm, queued }
+  }
+  const yielding = open({ asks: true, share: 0.5, pressure, clock: clockOf(() => now) })
   const run = yielding.follow({ paused: () => false })
   const trainer = listener()
   run.attach(trainer)
   run.event({ type: 'ask' })
-  await new Promise(resolve => setTimeout(resolve, 20))
+  now = 20
   queued = 1
   run.event({ type: 'ask' })
+  now = 39
+  const before = looks
+  await until(() => looks > before)
   assert.equal(trainer.told, ['go'], 'the second one waits')
+  now = 40
   await until(() => trainer.told.length === 2)
   run.detach()
   assert.is(run.report.bursts, 1)
-  assert.ok(run.report.waitedMs >= 19, `as long as the step took: ${run.report.waitedMs} ms`)
-  assert.ok(run.report.share > 0.1 && run.report.share < 1, `share ${run.report.share}`)
+  assert.is(run.report.waitedMs, 20, 'as long as the step took')
+  assert.is(run.report.share, 0.5)
   assert.is(yielding.totals().bursts, 1)
 })
 
 test('a paused trainer gets no answer, and its pause is no waiting', async () => {
   let paused = false
+  let now = 0
   let looks = 0
-  const pressure = () => {
-    looks += 1
-    return { ...calm, queued: 1 }
-  }
-  const run = open({ asks: true, share: 0.001, pressure }).follow({ paused: () => paused })
+  const options = { asks: true, share: 0.001, pressure: () => ({ ...calm, queued: 1 }) }
+  const run = open({ ...options, clock: clockOf(() => now) }).follow({
+    paused() {
+      looks += 1
+      return paused
+    },
+  })
   const trainer = listener()
   run.attach(trainer)
   run.event({ type: 'ask' })
+  now = 10
   run.event({ type: 'ask' })
-  await until(() => looks > 3)
+  now = 15
+  await until(() => run.report.waitedMs === 5)
   paused = true
-  const { waitedMs } = run.report
-  await new Promise(resolve => setTimeout(resolve, 50))
-  assert.is(run.report.waitedMs, waitedMs, 'the pause is not counted')
+  now = 60_000
+  const before = looks
+  await until(() => looks > before + 3)
+  assert.is(run.report.waitedMs, 5, 'the pause is not counted')
   assert.equal(trainer.told, ['go'])
   run.detach()
 })
@@ -97,27 +110,32 @@ if (!priority.switches) console.log('skipped: this user may not raise a process 
       priority,
     )
     const trainer = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] })
-    await once(trainer.stdout, 'data')
-    const policy = () => {
-      const stat = readFileSync(`/proc/${trainer.pid}/stat`, 'utf8')
-      return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[41 - 3])
+    const closed = once(trainer, 'close')
+    try {
+      await once(trainer.stdout, 'data')
+      const policy = () => {
+        const stat = readFileSync(`/proc/${trainer.pid}/stat`, 'utf8')
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[41 - 3])
+      }
+      assert.is(policy(), 5)
+      // One thread can never get half of what 64 would.
+      const run = open({ priority, share: 0.5, threads: 64 }).follow({ paused: () => false })
+      run.attach({ pid: trainer.pid, send: () => {} })
+      await until(() => policy() === 0)
+      run.detach()
+      assert.is(run.report.bursts, 1)
+      assert.is(run.report.how, 'idle-class-with-bursts')
+      assert.is(run.report.note, null)
+      assert.is(policy(), 0, 'a burst that nobody looks after any more goes on')
+      const next = open({ priority, share: 0.001, threads: 1 }).follow({ paused: () => false })
+      next.attach({ pid: trainer.pid, send: () => {} }, true)
+      await until(() => policy() === 5)
+      next.detach()
+    } finally {
+      // Left behind it would loop for ever.
+      trainer.kill('SIGKILL')
+      await closed
     }
-    assert.is(policy(), 5)
-    // One thread can never get half of what 64 would.
-    const run = open({ priority, share: 0.5, threads: 64 }).follow({ paused: () => false })
-    run.attach({ pid: trainer.pid, send: () => {} })
-    await until(() => policy() === 0)
-    run.detach()
-    assert.is(run.report.bursts, 1)
-    assert.is(run.report.how, 'idle-class-with-bursts')
-    assert.is(run.report.note, null)
-    assert.is(policy(), 0, 'a burst that nobody looks after any more goes on')
-    const next = open({ priority, share: 0.001, threads: 1 }).follow({ paused: () => false })
-    next.attach({ pid: trainer.pid, send: () => {} }, true)
-    await until(() => policy() === 5)
-    next.detach()
-    trainer.kill('SIGKILL')
-    await once(trainer, 'close')
   },
 )
 
@@ -125,12 +143,14 @@ const quiet = findPriority({ share: 0, contenders: 1 })
 if (!quiet.holds) console.log('skipped: no setpriv, without which a trainer is not held')
 
 ;(quiet.holds ? test : test.skip)(
-  'a trainer is held from its first word on while requests want every core, and hears what it is told',
+  'a trainer is held from its first word on while requests leave it no room, and hears what it is told',
   async () => {
     const trainer = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1e6)'], { stdio: 'ignore' })
     await once(trainer, 'spawn')
     const stopped = () => / T /.test(readFileSync(`/proc/${trainer.pid}/stat`, 'utf8'))
-    const yielding = open({ priority: quiet, share: 0, crowdedFrom: 2 })
+    let p95Ms = 5
+    const pressure = () => ({ queued: 0, p95Ms, boundMs: 10 })
+    const yielding = open({ priority: quiet, share: 0, crowdedFrom: 2, pressure })
     const run = yielding.follow({ paused: () => false })
     try {
       yielding.running(2)
@@ -148,7 +168,18 @@ if (!quiet.holds) console.log('skipped: no setpriv, without which a trainer is n
       await until(() => !stopped())
       yielding.running(2)
       await until(stopped)
-      assert.ok(run.report.waitedMs > 0)
+      await until(() => run.report.waitedMs > 0)
+
+      yielding.running(1)
+      await until(() => !stopped())
+      p95Ms = 9.5
+      await until(stopped)
+      yielding.running(0)
+      await until(() => !stopped())
+      yielding.running(1)
+      await until(stopped)
+      p95Ms = 5
+      await until(() => !stopped())
     } finally {
       run.detach()
       await until(() => !stopped())

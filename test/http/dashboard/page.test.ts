@@ -48,6 +48,7 @@ if (existsSync(executablePath)) {
     })
     try {
       const page = await browser.newPage({ viewport: { width: 1200, height: 900 } })
+      page.setDefaultTimeout(120_000)
       const complaints: string[] = []
       page.on('console', message => {
         if (message.type() === 'error') complaints.push(message.text())
