@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../observe/log.ts'
+import { createLatencyWindow, latencyWindowMs } from '../profiling/latency-window.ts'
 import { openState } from '../state/state-file.ts'
 import { type Ceiling, ceilingInForce, ceilingSchema, lowerCeiling, noCeiling } from './ceiling.ts'
-import { createLatencyWindow } from './latency-window.ts'
 import { type LimitsInForce, limitsInForce } from './limits-in-force.ts'
 import type { SlotLimits } from './slot-queue.ts'
 import { type WatchState, watchBegin, watchBound } from './watch-bound.ts'
@@ -59,7 +59,7 @@ export async function createScheduler(
   options: SchedulerOptions,
   apply: (limits: SlotLimits) => void,
 ): Promise<Scheduler> {
-  const { dataDir, pool, clock, log, windowMs = 5000 } = options
+  const { dataDir, pool, clock, log, windowMs = latencyWindowMs } = options
   const state = await openState(join(dataDir, 'state', 'ceiling.json'), stateSchema, {
     version: 1,
     ceiling: noCeiling,

@@ -29,8 +29,11 @@ export interface MeasureOptions {
 }
 
 export interface MeasureBox {
-  /** A closed loop, or Poisson arrivals at `rate` a second. */
-  measure(point: SearchPoint, rate?: number | null): Promise<MeasuredPoint>
+  /**
+   * A closed loop, or Poisson arrivals at `rate` a second, beside which training yields to the latency bound as it does
+   * beside a server's requests.
+   */
+  measure(point: SearchPoint, rate?: number | null, boundMs?: number): Promise<MeasuredPoint>
   trainingAlone(): TrainingAlone | null
   /** Of the device, over what it had at the start, with a trainer that runs; null where it does not tell. */
   deviceUsedBytes(): Promise<number | null>
@@ -119,7 +122,11 @@ export async function openMeasureBox(options: MeasureOptions): Promise<MeasureBo
     }
   }
 
-  async function measure(point: SearchPoint, rate: number | null = null): Promise<MeasuredPoint> {
+  async function measure(
+    point: SearchPoint,
+    rate: number | null = null,
+    boundMs: number | null = null,
+  ): Promise<MeasuredPoint> {
     const { threads, batch, intraOpThreads, training } = point
     const loop = training ? await trainerOf(point) : undefined
     if (training && loop === undefined) return notFitting(point, rate)
@@ -136,6 +143,7 @@ export async function openMeasureBox(options: MeasureOptions): Promise<MeasureBo
       warmUpMs,
       windowMs,
       trainer,
+      boundMs,
     }
     let stepsAtStart = 0
     const probing = options.measure(job, () => {

@@ -33,6 +33,8 @@ export const probeJobSchema = z.object({
       priority: trainerPrioritySchema,
     })
     .nullable(),
+  /** What p95 of run times may be, as a server watches it; null: it is not watched. Unit: ms. */
+  boundMs: z.number().nullable(),
 })
 export type ProbeJob = z.output<typeof probeJobSchema>
 

@@ -14,6 +14,7 @@ import { createPool, type Pool } from '../pool/pool.ts'
 import { seededRandom } from '../training/random.ts'
 import { createYielding, wantEveryCore } from '../yielding/yielding.ts'
 import { latencyPercentiles } from './latency.ts'
+import { createLatencyWindow, latencyWindowMs } from './latency-window.ts'
 import { type ProbeEvent, type ProbeJob, type ProbeResult, probeJobSchema } from './probe-job.ts'
 import { applyLoad, type LoadContext, type Target, warmThreads } from './probe-load.ts'
 import { haveSettled, mostWindows, type WindowFigures, windowsThatAgree } from './stability.ts'
@@ -53,6 +54,7 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
     },
     onRunning: tasks => trainer?.running(tasks),
     onReply(reply: PoolReply<'invoke'>, startedAt: number) {
+      if (reply.ok) trainer?.ran(reply.runMs)
       if (window === undefined) return
       window.requests.push({ latencyMs: performance.now() - startedAt, runMs: reply.runMs })
       if (reply.ok) return
@@ -107,18 +109,22 @@ async function measure(pool: Pool, targets: readonly Target[], job: ProbeJob): P
 }
 
 /** The trainer beside gives way to this load as it does to a server's requests. */
-function letYield({ intraOpThreads }: ProbeJob, { pid, ...settings }: NonNullable<ProbeJob['trainer']>) {
+function letYield(
+  { intraOpThreads, boundMs }: ProbeJob,
+  { pid, ...settings }: NonNullable<ProbeJob['trainer']>,
+) {
+  const recent = createLatencyWindow(systemClock, latencyWindowMs)
   const yielding = createYielding({
     ...settings,
     asks: false,
     crowdedFrom: wantEveryCore(intraOpThreads),
-    pressure: () => ({ queued: 0, p95Ms: undefined, boundMs: undefined }),
+    pressure: () => ({ queued: 0, p95Ms: recent.p95(), boundMs: boundMs ?? undefined }),
     clock: systemClock,
     log: createLogger('error'),
   })
   const followed = yielding.follow({ paused: () => false })
   followed.attach({ pid, send: () => {} }, true)
-  return { running: yielding.running, end: followed.detach }
+  return { running: yielding.running, ran: recent.add, end: followed.detach }
 }
 
 /** In a request, or in a batch that was then run in parts: this point is too large, whatever was answered. */

@@ -3,7 +3,7 @@
  * turns the points into contract 4's data. How a point is measured is measure-box.ts's.
  */
 import { type BeyondMemory, beyondMemory } from './beyond-memory.ts'
-import { type Measured, mebibytes } from './bounds.ts'
+import { latencyLimitMs, type Measured, mebibytes } from './bounds.ts'
 import { nextCurvePoint } from './curve.ts'
 import { type MeasureBox, type MeasureOptions, openMeasureBox } from './measure-box.ts'
 import { type Choice, choosePoint, type Goal } from './objective.ts'
@@ -89,7 +89,9 @@ export async function profileBox(options: ProfileOptions): Promise<Profile> {
         leftOut.push(`${what}: ${end}; next would have been ${describePoint(point)}`)
         return false
       }
-      const found = await box.measure(point, rate)
+      // What training costs requests on every thread shows without; beside a load the bound holds, and training pays.
+      const boundMs = rate === null ? undefined : latencyLimitMs(points, bounds)
+      const found = await box.measure(point, rate, boundMs)
       points.push(found)
       await options.onPoint?.(found, measured(), {
         measured: points.length,

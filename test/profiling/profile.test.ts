@@ -350,6 +350,8 @@ test('the chosen points are measured beside the load that is expected, alone too
   options.goal.bounds.rate = 40
   const profile = await profileBox(options)
   assert.is(jobs.filter(({ rate }) => rate === 40).length, 2)
+  // 1.5 times what one inference takes alone: beside a load training yields to it, and on every thread nobody watches.
+  for (const { rate, boundMs } of jobs) assert.is(boundMs, rate === null ? null : 15)
   const open = profile.points.filter(({ rate }) => rate === 40)
   assert.equal(
     open.map(({ threads, training }) => [threads, training]),

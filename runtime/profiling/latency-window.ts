@@ -1,6 +1,6 @@
 /** Run times of the last seconds, for a percentile of now. */
 import type { Clock } from '../core/clock.ts'
-import { percentile } from '../profiling/latency.ts'
+import { percentile } from './latency.ts'
 
 export interface LatencyWindow {
   add(ms: number): void
@@ -9,6 +9,9 @@ export interface LatencyWindow {
   count(): number
   clear(): void
 }
+
+/** What is recent, where nothing else is said. */
+export const latencyWindowMs = 5000
 
 /** What is kept at most: under a high rate the window is shorter than `spanMs`. */
 const most = 2000
