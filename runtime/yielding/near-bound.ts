@@ -10,6 +10,8 @@ export interface Latency {
 /** From this share of the bound on. */
 const near = 0.9
 
-export function isNearBound({ p95Ms, boundMs }: Latency): boolean {
-  return p95Ms !== undefined && boundMs !== undefined && p95Ms > boundMs * near
-}
+export const isNearBound = (latency: Latency): boolean => isOver(latency, near)
+export const isOverBound = (latency: Latency): boolean => isOver(latency, 1)
+
+const isOver = ({ p95Ms, boundMs }: Latency, share: number): boolean =>
+  p95Ms !== undefined && boundMs !== undefined && p95Ms > boundMs * share

@@ -12,7 +12,7 @@ import type { Logger } from '../observe/log.ts'
 import type { TrainerProcess } from '../training/launch.ts'
 import { grantStep } from './grant-step.ts'
 import { createHold, type Hold } from './hold-trainer.ts'
-import { isNearBound, type Latency } from './near-bound.ts'
+import { isOverBound, type Latency } from './near-bound.ts'
 import { type PaceState, paceBegin, paceTraining } from './pace-training.ts'
 import type { YieldReport } from './report.ts'
 
@@ -118,17 +118,17 @@ export function createYielding(options: YieldingOptions): Yielding {
 /** Whether requests leave training no room, and who is told when that changes. */
 interface Crowd {
   running(requests: number): void
-  /** p95 is near its bound, or not: one request leaves no room then, since what computes beside it slows it. */
-  near(is: boolean): void
+  /** p95 is over its bound, or not: one request leaves no room then, since what computes beside it slows it. */
+  over(is: boolean): void
   is(): boolean
   listeners: Set<(is: boolean) => void>
 }
 
 function createCrowd(crowdedFrom = Number.POSITIVE_INFINITY): Crowd {
   const listeners: Crowd['listeners'] = new Set()
-  const state = { running: 0, near: false, is: false }
+  const state = { running: 0, over: false, is: false }
   function update(): void {
-    const is = state.running >= (state.near ? Math.min(1, crowdedFrom) : crowdedFrom)
+    const is = state.running >= (state.over ? Math.min(1, crowdedFrom) : crowdedFrom)
     if (is === state.is) return
     state.is = is
     for (const listener of listeners) listener(is)
@@ -138,8 +138,8 @@ function createCrowd(crowdedFrom = Number.POSITIVE_INFINITY): Crowd {
       state.running = requests
       update()
     },
-    near(is) {
-      state.near = is
+    over(is) {
+      state.over = is
       update()
     },
     is: () => state.is,
@@ -220,7 +220,7 @@ function answerQuestions(
 
 /**
  * On a CPU: the idle class yields by itself, and a trainer is held while requests want every core, or while any runs when
- * p95 is near its bound; looks whether it gets its floor, and lets and raises it when not.
+ * p95 is over its bound; looks whether it gets its floor, and lets and raises it when not.
  */
 function keepPace(
   { pid }: Pick<TrainerProcess, 'pid'>,
@@ -241,7 +241,7 @@ function keepPace(
   const look = () => {
     if (pid === undefined) return
     const latency = pressure()
-    crowd.near(isNearBound(latency))
+    crowd.over(isOverBound(latency))
     const now = clock.monotonic()
     const times = threadTimes(pid)
     if (times === undefined) return

@@ -172,7 +172,7 @@ if (!quiet.holds) console.log('skipped: no setpriv, without which a trainer is n
 
       yielding.running(1)
       await until(() => !stopped())
-      p95Ms = 9.5
+      p95Ms = 10.5
       await until(stopped)
       yielding.running(0)
       await until(() => !stopped())
