@@ -11,12 +11,14 @@ export interface WatchState {
   under: number
   /** The slot that was held back last is on trial: p95 from arrival to answer before that, and its windows since. */
   trial?: { beforeMs: number; windows: number }
-  /** Trials in a row that did not help, and windows until the next one. */
+  /** Windows in a row, after that trial, in which requests waited longer than they ran. */
+  waiting: number
+  /** Slots in a row that had to be given back, and windows until the next one is held back. */
   failures: number
   rest: number
 }
 
-export const watchBegin: WatchState = { heldBack: 0, over: 0, under: 0, failures: 0, rest: 0 }
+export const watchBegin: WatchState = { heldBack: 0, over: 0, under: 0, waiting: 0, failures: 0, rest: 0 }
 
 export interface WindowFacts {
   /** Of run times in the window; undefined: no request ended in it. */
@@ -40,7 +42,7 @@ const windowsToGrow = 12
 const margin = 0.9
 /** More than windows differ by themselves. */
 const worse = 1.25
-/** A trial that did not help is made again after twice as long each time. */
+/** A slot that had to be given back is held back again after twice as long each time. */
 const mostRest = 120
 
 /** Each change starts the count anew, so that the next window shows its effect first. */
@@ -52,8 +54,12 @@ export function watchBound(state: WatchState, facts: WindowFacts): WatchState {
   const known = p95Ms !== undefined && wholeP95Ms !== undefined && count >= fewRequests
   const over = known && p95Ms > boundMs ? state.over + 1 : 0
   const under = !known || p95Ms <= boundMs * margin ? state.under + 1 : 0
-  const seen = { ...state, heldBack, over, under, rest: Math.max(0, state.rest - 1) }
+  const waits = known && heldBack > 0 && state.trial === undefined && wholeP95Ms > 2 * p95Ms
+  const waiting = waits ? state.waiting + 1 : 0
+  const seen = { ...state, heldBack, over, under, waiting, rest: Math.max(0, state.rest - 1) }
   const next = known ? judgeTrial(seen, wholeP95Ms) : seen
+  // Held back in a quieter time, maybe.
+  if (next.waiting >= windowsToShrink) return giveBack(next)
   if (known && next.over >= windowsToShrink && heldBack < slots - 1 && next.rest === 0) {
     return { ...next, ...held(heldBack + 1), trial: { beforeMs: wholeP95Ms, windows: 0 } }
   }
@@ -64,13 +70,16 @@ export function watchBound(state: WatchState, facts: WindowFacts): WatchState {
 function judgeTrial(state: WatchState, wholeP95Ms: number): WatchState {
   const { trial, ...others } = state
   if (trial === undefined) return state
-  if (wholeP95Ms > trial.beforeMs * worse) {
-    const failures = state.failures + 1
-    const rest = Math.min(mostRest, windowsToGrow * 2 ** state.failures)
-    return { ...others, ...held(Math.max(0, state.heldBack - 1)), failures, rest }
-  }
+  if (wholeP95Ms > trial.beforeMs * worse) return giveBack(others)
   const windows = trial.windows + 1
   return windows < windowsToShrink ? { ...state, trial: { ...trial, windows } } : { ...others, failures: 0 }
 }
 
-const held = (heldBack: number) => ({ heldBack, over: 0, under: 0 })
+const giveBack = (state: WatchState): WatchState => ({
+  ...state,
+  ...held(Math.max(0, state.heldBack - 1)),
+  failures: state.failures + 1,
+  rest: Math.min(mostRest, windowsToGrow * 2 ** state.failures),
+})
+
+const held = (heldBack: number) => ({ heldBack, over: 0, under: 0, waiting: 0 })
