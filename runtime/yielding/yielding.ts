@@ -10,6 +10,7 @@ import { type ClassSwitch, openClassSwitch } from '../device/scheduling-class.ts
 import { type ThreadTimes, threadTimes } from '../device/thread-times.ts'
 import type { Logger } from '../observe/log.ts'
 import type { TrainerProcess } from '../training/launch.ts'
+import { type Crowd, createCrowd } from './crowd.ts'
 import { grantStep } from './grant-step.ts'
 import { createHold, type Hold } from './hold-trainer.ts'
 import { isOverBound, type Latency } from './near-bound.ts'
@@ -75,7 +76,7 @@ export function createYielding(options: YieldingOptions): Yielding {
   const totals: YieldTotals = { waitedMs: 0, bursts: 0 }
   return {
     asks,
-    running: crowd.running,
+    running: running => crowd.now({ running }),
     totals: () => ({ ...totals }),
     follow({ paused }) {
       const report: YieldReport = {
@@ -112,38 +113,6 @@ export function createYielding(options: YieldingOptions): Yielding {
         report,
       }
     },
-  }
-}
-
-/** Whether requests leave training no room, and who is told when that changes. */
-interface Crowd {
-  running(requests: number): void
-  /** p95 is over its bound, or not: one request leaves no room then, since what computes beside it slows it. */
-  over(is: boolean): void
-  is(): boolean
-  listeners: Set<(is: boolean) => void>
-}
-
-function createCrowd(crowdedFrom = Number.POSITIVE_INFINITY): Crowd {
-  const listeners: Crowd['listeners'] = new Set()
-  const state = { running: 0, over: false, is: false }
-  function update(): void {
-    const is = state.running >= (state.over ? Math.min(1, crowdedFrom) : crowdedFrom)
-    if (is === state.is) return
-    state.is = is
-    for (const listener of listeners) listener(is)
-  }
-  return {
-    running(requests) {
-      state.running = requests
-      update()
-    },
-    over(is) {
-      state.over = is
-      update()
-    },
-    is: () => state.is,
-    listeners,
   }
 }
 
@@ -241,7 +210,7 @@ function keepPace(
   const look = () => {
     if (pid === undefined) return
     const latency = pressure()
-    crowd.over(isOverBound(latency))
+    crowd.now({ overBound: isOverBound(latency) })
     const now = clock.monotonic()
     const times = threadTimes(pid)
     if (times === undefined) return
