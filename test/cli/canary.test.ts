@@ -11,9 +11,8 @@ import type { ModelView } from '../../runtime/models/model-view.ts'
 import type { RetrainingView } from '../../runtime/retraining/retraining-view.ts'
 import type { RunRecord } from '../../runtime/retraining/run-record.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
-import { eventually } from '../eventually.ts'
+import { eventually, patiently } from '../eventually.ts'
 import { type Box, openBox } from '../http/box.ts'
-import { patiently } from './patiently.ts'
 
 const test = suite('cli/canary')
 

@@ -6,7 +6,7 @@ import * as assert from 'uvu/assert'
 import { packageRoot } from '../../runtime/core/package-root.ts'
 import { profileSchema } from '../../runtime/profiling/profile.ts'
 import { runCommand, startServer } from '../../scripts/demo/server-process.ts'
-import { patiently } from './patiently.ts'
+import { patiently } from '../eventually.ts'
 
 const test = suite('cli/profile')
 

@@ -10,7 +10,7 @@ import { isOver, type RunRecord } from '../../runtime/retraining/run-record.ts'
 import { closedLoop, createClient, type LoadItem, openLoop } from '../../scripts/bench/load.ts'
 import { runCommand, type ServerProcess, startServer } from '../../scripts/demo/server-process.ts'
 import { makeSet } from '../../scripts/pictures/make-set.ts'
-import { patiently } from './patiently.ts'
+import { patiently } from '../eventually.ts'
 
 const test = suite('cli/retraining')
 
